@@ -3,8 +3,9 @@ WORK := $(CURDIR)/.work
 BIN  := $(WORK)/bin
 export CGO_ENABLED := 0
 
-.PHONY: all
-all: build
+.PHONY: help
+help: ## Show what there is to make.
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Build
 .PHONY: build
@@ -25,5 +26,43 @@ up: build kube-binaries mysql ## A local Kubernetes with our API server, control
 	$(BIN)/localkube up --work $(WORK) --repo $(CURDIR)
 
 .PHONY: down
-down: ## Stop it and leave nothing behind.
-	$(BIN)/localkube down --work $(WORK)
+down: ## Stop it and leave nothing behind but what was built and fetched.
+	@if [ -x $(BIN)/localkube ]; then $(BIN)/localkube down --work $(WORK); else echo "nothing to stop: localkube was never built here"; fi
+
+.PHONY: clean
+clean: down ## Remove all that was built and fetched, too.
+	rm -rf $(WORK)
+
+##@ Test
+# Packages that are cheap enough to build a second time for the race detector. The rest links k8s.io/apiserver and etcd.
+RACED := ./pkg/agent/... ./pkg/certs/... ./pkg/controller/... ./pkg/gtid/... ./pkg/mycnf/... ./pkg/mysqlversion/... ./pkg/topology/... ./pkg/workload/... ./test/replication/...
+OTHERS = $(shell go list ./pkg/... ./cmd/... ./hack/... ./test/replication/... ./test/architecture/... | grep -vxF "$$(go list $(RACED))")
+# The race detector needs a C compiler, which a machine for Go need not have.
+CC_FOUND := $(shell command -v $(firstword $(CC)) 2>/dev/null)
+
+.PHONY: test
+test: mysql ## All tests that need neither root nor Kubernetes: real etcd, real mysqld, loopback only.
+ifeq ($(CC_FOUND),)
+	@echo "no C compiler here: the tests run without the race detector (remedy: apt-get install gcc)"
+	go test -timeout 20m $(RACED)
+else
+	CGO_ENABLED=1 go test -race -timeout 20m $(RACED)
+endif
+	go test -timeout 20m $(OTHERS)
+	$(MAKE) -C hack/localkube test
+
+.PHONY: e2e
+e2e: up ## The whole product on the local Kubernetes (as root; starts it if need be).
+	go test -count=1 -v -timeout 45m ./test/e2e/...
+
+.PHONY: verify
+verify: verify-generated lint ## Check what needs no running: generated code, formatting, vet, static analysis, modules, imports.
+	go mod tidy -diff
+	go test -count=1 ./test/architecture/...
+
+.PHONY: lint
+lint: ## gofmt, vet and staticcheck.
+	@unformatted="$$(gofmt -l cmd pkg hack test)"; if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
+	go vet ./...
+	cd hack/tools && go build -o $(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
+	$(BIN)/staticcheck ./...
