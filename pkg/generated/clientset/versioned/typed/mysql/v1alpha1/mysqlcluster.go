@@ -20,10 +20,8 @@ package v1alpha1
 
 import (
 	context "context"
-	fmt "fmt"
 
 	mysqlv1alpha1 "github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
-	applyconfigurationautoscalingv1 "github.com/presslabs/mysql-apiserver/pkg/generated/applyconfiguration/autoscaling/v1"
 	applyconfigurationmysqlv1alpha1 "github.com/presslabs/mysql-apiserver/pkg/generated/applyconfiguration/mysql/v1alpha1"
 	scheme "github.com/presslabs/mysql-apiserver/pkg/generated/clientset/versioned/scheme"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -31,7 +29,6 @@ import (
 	types "k8s.io/apimachinery/pkg/types"
 	watch "k8s.io/apimachinery/pkg/watch"
 	gentype "k8s.io/client-go/gentype"
-	apply "k8s.io/client-go/util/apply"
 )
 
 // MysqlClustersGetter has a method to return a MysqlClusterInterface.
@@ -57,7 +54,6 @@ type MysqlClusterInterface interface {
 	ApplyStatus(ctx context.Context, mysqlCluster *applyconfigurationmysqlv1alpha1.MysqlClusterApplyConfiguration, opts v1.ApplyOptions) (result *mysqlv1alpha1.MysqlCluster, err error)
 	GetScale(ctx context.Context, mysqlClusterName string, options v1.GetOptions) (*autoscalingv1.Scale, error)
 	UpdateScale(ctx context.Context, mysqlClusterName string, scale *autoscalingv1.Scale, opts v1.UpdateOptions) (*autoscalingv1.Scale, error)
-	ApplyScale(ctx context.Context, mysqlClusterName string, scale *applyconfigurationautoscalingv1.ScaleApplyConfiguration, opts v1.ApplyOptions) (*autoscalingv1.Scale, error)
 
 	MysqlClusterExpansion
 }
@@ -108,31 +104,6 @@ func (c *mysqlClusters) UpdateScale(ctx context.Context, mysqlClusterName string
 		SubResource("scale").
 		VersionedParams(&opts, scheme.ParameterCodec).
 		Body(scale).
-		Do(ctx).
-		Into(result)
-	return
-}
-
-// ApplyScale takes top resource name and the apply declarative configuration for scale,
-// applies it and returns the applied scale, and an error, if there is any.
-func (c *mysqlClusters) ApplyScale(ctx context.Context, mysqlClusterName string, scale *applyconfigurationautoscalingv1.ScaleApplyConfiguration, opts v1.ApplyOptions) (result *autoscalingv1.Scale, err error) {
-	if scale == nil {
-		return nil, fmt.Errorf("scale provided to ApplyScale must not be nil")
-	}
-	patchOpts := opts.ToPatchOptions()
-	request, err := apply.NewRequest(c.GetClient(), scale)
-	if err != nil {
-		return nil, err
-	}
-
-	result = &autoscalingv1.Scale{}
-	err = request.
-		UseProtobufAsDefault().
-		Namespace(c.GetNamespace()).
-		Resource("mysqlclusters").
-		Name(mysqlClusterName).
-		SubResource("scale").
-		VersionedParams(&patchOpts, scheme.ParameterCodec).
 		Do(ctx).
 		Into(result)
 	return

@@ -20,16 +20,12 @@ package fake
 
 import (
 	context "context"
-	json "encoding/json"
-	fmt "fmt"
 
 	v1alpha1 "github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
-	applyconfigurationautoscalingv1 "github.com/presslabs/mysql-apiserver/pkg/generated/applyconfiguration/autoscaling/v1"
 	mysqlv1alpha1 "github.com/presslabs/mysql-apiserver/pkg/generated/applyconfiguration/mysql/v1alpha1"
 	typedmysqlv1alpha1 "github.com/presslabs/mysql-apiserver/pkg/generated/clientset/versioned/typed/mysql/v1alpha1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	types "k8s.io/apimachinery/pkg/types"
 	gentype "k8s.io/client-go/gentype"
 	testing "k8s.io/client-go/testing"
 )
@@ -78,26 +74,6 @@ func (c *fakeMysqlClusters) UpdateScale(ctx context.Context, mysqlClusterName st
 	emptyResult := &autoscalingv1.Scale{}
 	obj, err := c.Fake.
 		Invokes(testing.NewUpdateSubresourceActionWithOptions(c.Resource(), "scale", c.Namespace(), scale, opts), &autoscalingv1.Scale{})
-
-	if obj == nil {
-		return emptyResult, err
-	}
-	return obj.(*autoscalingv1.Scale), err
-}
-
-// ApplyScale takes top resource name and the apply declarative configuration for scale,
-// applies it and returns the applied scale, and an error, if there is any.
-func (c *fakeMysqlClusters) ApplyScale(ctx context.Context, mysqlClusterName string, scale *applyconfigurationautoscalingv1.ScaleApplyConfiguration, opts v1.ApplyOptions) (result *autoscalingv1.Scale, err error) {
-	if scale == nil {
-		return nil, fmt.Errorf("scale provided to ApplyScale must not be nil")
-	}
-	data, err := json.Marshal(scale)
-	if err != nil {
-		return nil, err
-	}
-	emptyResult := &autoscalingv1.Scale{}
-	obj, err := c.Fake.
-		Invokes(testing.NewPatchSubresourceActionWithOptions(c.Resource(), c.Namespace(), mysqlClusterName, types.ApplyPatchType, data, opts.ToPatchOptions(), "scale"), emptyResult)
 
 	if obj == nil {
 		return emptyResult, err
