@@ -36,12 +36,15 @@ const (
 
 // tools are the packages, in the module hack/tools, of the programs that are needed.
 var tools = []string{
+	"github.com/presslabs/mysql-apiserver/hack/tools/protoc",
 	"golang.org/x/tools/cmd/goimports",
 	"k8s.io/code-generator/cmd/applyconfiguration-gen",
 	"k8s.io/code-generator/cmd/client-gen",
 	"k8s.io/code-generator/cmd/conversion-gen",
 	"k8s.io/code-generator/cmd/deepcopy-gen",
 	"k8s.io/code-generator/cmd/defaulter-gen",
+	"k8s.io/code-generator/cmd/go-to-protobuf",
+	"k8s.io/code-generator/cmd/go-to-protobuf/protoc-gen-gogo",
 	"k8s.io/code-generator/cmd/informer-gen",
 	"k8s.io/code-generator/cmd/lister-gen",
 	"k8s.io/kube-openapi/cmd/openapi-gen",
@@ -82,7 +85,7 @@ func newGeneration(repo, work string) *generation {
 // generate runs the generators in the copy. The order matters: the OpenAPI definitions are input of the apply
 // configurations, and those of the clients.
 func (g *generation) generate(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{g.helpers, g.openapi, g.clients} {
+	for _, step := range []func(context.Context) error{g.helpers, g.protobuf, g.openapi, g.clients} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -97,6 +100,55 @@ func (g *generation) helpers(ctx context.Context) error {
 		g.tool(ctx, "defaulter-gen", "--output-file=zz_generated.defaults.go", "--lint-rules=known-tags-only", v1alpha1),
 		g.tool(ctx, "conversion-gen", "--output-file=zz_generated.conversion.go", "--lint-rules=known-tags-only", v1alpha1),
 	)
+}
+
+// protobuf generates the encoding that is used in etcd and by our own clients.
+func (g *generation) protobuf(ctx context.Context) error {
+	imports, err := g.protoImports(ctx)
+	if err != nil {
+		return err
+	}
+	var read []string
+	for _, p := range []string{
+		"k8s.io/apimachinery/pkg/util/intstr",
+		"k8s.io/apimachinery/pkg/api/resource",
+		"k8s.io/apimachinery/pkg/runtime/schema",
+		"k8s.io/apimachinery/pkg/runtime",
+		"k8s.io/apimachinery/pkg/apis/meta/v1",
+		"k8s.io/api/core/v1",
+	} {
+		read = append(read, "-"+p) // the sign keeps it from being written
+	}
+	return g.tool(ctx, "go-to-protobuf", "--output-dir="+g.src, "--proto-import="+imports,
+		"--apimachinery-packages="+strings.Join(read, ","), "--packages="+v1alpha1)
+}
+
+// protoImports makes a directory in which the .proto files of other modules are found by their import names.
+func (g *generation) protoImports(ctx context.Context) (string, error) {
+	dir := filepath.Join(filepath.Dir(g.src), "proto")
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	for mod, from := range map[string]string{
+		"k8s.io/api":               g.tree,
+		"k8s.io/apimachinery":      g.tree,
+		"github.com/gogo/protobuf": filepath.Join(g.repo, "hack", "tools"), // only the generators use it
+	} {
+		cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", mod)
+		cmd.Dir, cmd.Stderr = from, os.Stderr
+		at, err := cmd.Output()
+		if err != nil {
+			return "", fmt.Errorf("looking for the module %s: %w", mod, err)
+		}
+		link := filepath.Join(dir, filepath.FromSlash(mod))
+		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+			return "", err
+		}
+		if err := os.Symlink(strings.TrimSpace(string(at)), link); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
 }
 
 // openapi generates the schemas that the server publishes, which `kubectl explain` and server-side apply live on.
