@@ -66,3 +66,14 @@ lint: ## gofmt, vet and staticcheck.
 	go vet ./...
 	cd hack/tools && go build -o $(BIN)/staticcheck honnef.co/go/tools/cmd/staticcheck
 	$(BIN)/staticcheck ./...
+
+##@ Generated code
+.PHONY: generate
+generate: ## Regenerate all generated code (clients, OpenAPI, protobuf, validation and so on).
+	go run ./hack/generate --work $(WORK)
+
+.PHONY: verify-generated
+verify-generated: ## Check that the generated code is up to date, and that no generator wrote into the module cache.
+	go run ./hack/generate --work $(WORK) --verify
+	go mod verify
+	cd hack/tools && go mod verify

@@ -31,6 +31,7 @@ const (
 	module   = "github.com/presslabs/mysql-apiserver"
 	internal = module + "/pkg/apis/mysql"
 	v1alpha1 = internal + "/v1alpha1"
+	metadata = module + "/pkg/apis/meta/v1/validation"
 	output   = module + "/pkg/generated"
 )
 
@@ -47,6 +48,7 @@ var tools = []string{
 	"k8s.io/code-generator/cmd/go-to-protobuf/protoc-gen-gogo",
 	"k8s.io/code-generator/cmd/informer-gen",
 	"k8s.io/code-generator/cmd/lister-gen",
+	"k8s.io/code-generator/cmd/validation-gen",
 	"k8s.io/kube-openapi/cmd/openapi-gen",
 }
 
@@ -95,10 +97,15 @@ func (g *generation) generate(ctx context.Context) error {
 
 // helpers generates the functions that live beside the types.
 func (g *generation) helpers(ctx context.Context) error {
+	validation := []string{"--output-file=zz_generated.validations.go", "--lint-rules=known-tags-only"}
+	for _, p := range foreign {
+		validation = append(validation, "--readonly-pkg="+p)
+	}
 	return errors.Join(
 		g.tool(ctx, "deepcopy-gen", "--output-file=zz_generated.deepcopy.go", "--lint-rules=known-tags-only", internal, v1alpha1),
 		g.tool(ctx, "defaulter-gen", "--output-file=zz_generated.defaults.go", "--lint-rules=known-tags-only", v1alpha1),
 		g.tool(ctx, "conversion-gen", "--output-file=zz_generated.conversion.go", "--lint-rules=known-tags-only", v1alpha1),
+		g.tool(ctx, "validation-gen", append(validation, metadata, v1alpha1)...),
 	)
 }
 

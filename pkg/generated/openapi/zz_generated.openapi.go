@@ -558,8 +558,9 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterSpec(ref common.ReferenceCallbac
 					},
 					"mysqlConf": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mysqlConf holds settings for the [mysqld] section of my.cnf, by name, with dashes or underscores. Settings that the cluster's safety depends on (GTIDs, replication, read-only state, paths, ports and so on) are reserved and refused with a reason. A change restarts the nodes one by one, replicas first.",
-							Type:        []string{"object"},
+							Description:   "mysqlConf holds settings for the [mysqld] section of my.cnf, by name, with dashes or underscores. Settings that the cluster's safety depends on (GTIDs, replication, read-only state, paths, ports and so on) are reserved and refused with a reason. A change restarts the nodes one by one, replicas first. At most 256 settings.",
+							MaxProperties: ptr.To[int64](256),
+							Type:          []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
 								Schema: &spec.Schema{
@@ -577,7 +578,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterSpec(ref common.ReferenceCallbac
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "initFileExtraSQL is a list of SQL statements that each node executes at every start of MySQL, before it serves clients. They are not written to the binary log.",
+							Description: "initFileExtraSQL is a list of SQL statements that each node executes at every start of MySQL, before it serves clients. They are not written to the binary log. Each is one statement on one line of at most 4096 bytes; there are at most 64.",
 							MaxItems:    ptr.To[int64](64),
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
@@ -647,6 +648,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterStatus(ref common.ReferenceCallb
 					"observedGeneration": {
 						SchemaProps: spec.SchemaProps{
 							Description: "observedGeneration is the generation of the spec that the controller acted on last.",
+							Minimum:     ptr.To[float64](0),
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},
@@ -668,6 +670,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterStatus(ref common.ReferenceCallb
 					"term": {
 						SchemaProps: spec.SchemaProps{
 							Description: "term counts the decisions on who is the primary. It only grows; nodes refuse orders of an older term.",
+							Minimum:     ptr.To[float64](0),
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},
@@ -675,6 +678,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterStatus(ref common.ReferenceCallb
 					"replicas": {
 						SchemaProps: spec.SchemaProps{
 							Description: "replicas is the number of nodes that exist.",
+							Minimum:     ptr.To[float64](0),
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
@@ -682,6 +686,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterStatus(ref common.ReferenceCallb
 					"readyNodes": {
 						SchemaProps: spec.SchemaProps{
 							Description: "readyNodes is the number of nodes that serve clients: the primary, and each replica that follows it.",
+							Minimum:     ptr.To[float64](0),
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
@@ -711,6 +716,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterStatus(ref common.ReferenceCallb
 					"requiredAcknowledgements": {
 						SchemaProps: spec.SchemaProps{
 							Description: "requiredAcknowledgements is the number of replicas that have to confirm each commit before the primary acknowledges it. It is recorded before the primary is told.",
+							Minimum:     ptr.To[float64](0),
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
@@ -1138,7 +1144,7 @@ func schema_pkg_apis_mysql_v1alpha1_VolumeSpec(ref common.ReferenceCallback) com
 				Properties: map[string]spec.Schema{
 					"persistentVolumeClaim": {
 						SchemaProps: spec.SchemaProps{
-							Description: "persistentVolumeClaim describes the claim that is made for each node. Defaults to 1Gi, ReadWriteOnce, of the default StorageClass. It can not be changed once the cluster exists.",
+							Description: "persistentVolumeClaim describes the claim that is made for each node. Defaults to 1Gi, ReadWriteOnce, of the default StorageClass. If it is given, resources.requests.storage has to be, at least 512Mi; accessModes defaults to ReadWriteOnce. It can not be changed once the cluster exists.",
 							Ref:         ref(corev1.PersistentVolumeClaimSpec{}.OpenAPIModelName()),
 						},
 					},

@@ -108,12 +108,15 @@ type MysqlClusterSpec struct {
 
 	// mysqlConf holds settings for the [mysqld] section of my.cnf, by name, with dashes or underscores. Settings that the cluster's
 	// safety depends on (GTIDs, replication, read-only state, paths, ports and so on) are reserved and refused with a reason.
-	// A change restarts the nodes one by one, replicas first.
+	// A change restarts the nodes one by one, replicas first. At most 256 settings.
 	// +optional
+	// +k8s:optional
+	// +k8s:maxProperties=256
+	// +k8s:validation:maxProperties=256
 	MysqlConf map[string]intstr.IntOrString `json:"mysqlConf,omitempty" protobuf:"bytes,6,rep,name=mysqlConf"`
 
 	// initFileExtraSQL is a list of SQL statements that each node executes at every start of MySQL, before it serves clients.
-	// They are not written to the binary log.
+	// They are not written to the binary log. Each is one statement on one line of at most 4096 bytes; there are at most 64.
 	// +optional
 	// +listType=atomic
 	// +k8s:optional
@@ -186,6 +189,7 @@ type PodSpec struct {
 	// resources are the compute resources of the MySQL container. MySQL's buffers are sized from the memory that is requested
 	// here, unless mysqlConf sets them. Defaults to requests of 200m CPU and 1Gi of memory.
 	// +optional
+	// +k8s:opaqueType
 	Resources corev1.ResourceRequirements `json:"resources,omitempty" protobuf:"bytes,3,opt,name=resources"`
 
 	// imagePullPolicy says when the image of MySQL is pulled: Always, IfNotPresent or Never. Defaults to IfNotPresent.
@@ -196,10 +200,16 @@ type PodSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
+	// +k8s:optional
+	// +k8s:listType=map
+	// +k8s:listMapKey=name
+	// +k8s:eachVal=+k8s:opaqueType
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty" protobuf:"bytes,5,rep,name=imagePullSecrets"`
 
 	// affinity says on which Kubernetes nodes the pods may or should run. By default, pods of one cluster prefer different nodes.
 	// +optional
+	// +k8s:optional
+	// +k8s:opaqueType
 	Affinity *corev1.Affinity `json:"affinity,omitempty" protobuf:"bytes,6,opt,name=affinity"`
 
 	// nodeSelector selects the Kubernetes nodes that the pods may run on by their labels.
@@ -209,11 +219,15 @@ type PodSpec struct {
 	// tolerations are the taints of Kubernetes nodes that the pods tolerate.
 	// +optional
 	// +listType=atomic
+	// +k8s:optional
+	// +k8s:eachVal=+k8s:opaqueType
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty" protobuf:"bytes,8,rep,name=tolerations"`
 
 	// topologySpreadConstraints say how the pods are spread over zones or other parts of the Kubernetes cluster.
 	// +optional
 	// +listType=atomic
+	// +k8s:optional
+	// +k8s:eachVal=+k8s:opaqueType
 	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty" protobuf:"bytes,9,rep,name=topologySpreadConstraints"`
 
 	// priorityClassName is the name of the PriorityClass of the pods.
@@ -234,32 +248,51 @@ type PodSpec struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
+	// +k8s:optional
+	// +k8s:listType=map
+	// +k8s:listMapKey=name
+	// +k8s:eachVal=+k8s:opaqueType
 	Volumes []corev1.Volume `json:"volumes,omitempty" protobuf:"bytes,12,rep,name=volumes"`
 
 	// volumeMounts are additional mounts of the MySQL container.
 	// +optional
 	// +listType=map
 	// +listMapKey=mountPath
+	// +k8s:optional
+	// +k8s:listType=map
+	// +k8s:listMapKey=mountPath
+	// +k8s:eachVal=+k8s:opaqueType
 	VolumeMounts []corev1.VolumeMount `json:"volumeMounts,omitempty" protobuf:"bytes,13,rep,name=volumeMounts"`
 
 	// initContainers are additional containers that run to completion before MySQL starts.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
+	// +k8s:optional
+	// +k8s:listType=map
+	// +k8s:listMapKey=name
+	// +k8s:eachVal=+k8s:opaqueType
 	InitContainers []corev1.Container `json:"initContainers,omitempty" protobuf:"bytes,14,rep,name=initContainers"`
 
 	// containers are additional containers that run beside MySQL.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
+	// +k8s:optional
+	// +k8s:listType=map
+	// +k8s:listMapKey=name
+	// +k8s:eachVal=+k8s:opaqueType
 	Containers []corev1.Container `json:"containers,omitempty" protobuf:"bytes,15,rep,name=containers"`
 }
 
 // VolumeSpec describes the volume that each node keeps its data on.
 type VolumeSpec struct {
 	// persistentVolumeClaim describes the claim that is made for each node. Defaults to 1Gi, ReadWriteOnce, of the default
-	// StorageClass. It can not be changed once the cluster exists.
+	// StorageClass. If it is given, resources.requests.storage has to be, at least 512Mi; accessModes defaults to ReadWriteOnce.
+	// It can not be changed once the cluster exists.
 	// +optional
+	// +k8s:optional
+	// +k8s:opaqueType
 	PersistentVolumeClaim *corev1.PersistentVolumeClaimSpec `json:"persistentVolumeClaim,omitempty" protobuf:"bytes,1,opt,name=persistentVolumeClaim"`
 
 	// keepAfterDelete keeps the volumes when the cluster is deleted. A cluster that is later created under the same name takes

@@ -24,6 +24,9 @@ import (
 type MysqlClusterStatus struct {
 	// observedGeneration is the generation of the spec that the controller acted on last.
 	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	// +k8s:validation:minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty" protobuf:"varint,1,opt,name=observedGeneration"`
 
 	// phase tells in one line, for people, how the cluster is. Programs should look at conditions instead.
@@ -36,14 +39,23 @@ type MysqlClusterStatus struct {
 
 	// term counts the decisions on who is the primary. It only grows; nodes refuse orders of an older term.
 	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	// +k8s:validation:minimum=0
 	Term int64 `json:"term,omitempty" protobuf:"varint,4,opt,name=term"`
 
 	// replicas is the number of nodes that exist.
 	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	// +k8s:validation:minimum=0
 	Replicas int32 `json:"replicas,omitempty" protobuf:"varint,5,opt,name=replicas"`
 
 	// readyNodes is the number of nodes that serve clients: the primary, and each replica that follows it.
 	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	// +k8s:validation:minimum=0
 	ReadyNodes int32 `json:"readyNodes,omitempty" protobuf:"varint,6,opt,name=readyNodes"`
 
 	// selector selects the pods of the cluster. It is what the scale subresource shows to autoscalers.
@@ -56,11 +68,15 @@ type MysqlClusterStatus struct {
 
 	// durability is the durability in force: the one in spec, or the one that follows from the size. Empty for a single node.
 	// +optional
+	// +k8s:optional
 	Durability Durability `json:"durability,omitempty" protobuf:"bytes,9,opt,name=durability,casttype=Durability"`
 
 	// requiredAcknowledgements is the number of replicas that have to confirm each commit before the primary acknowledges it. It is
 	// recorded before the primary is told.
 	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	// +k8s:validation:minimum=0
 	RequiredAcknowledgements int32 `json:"requiredAcknowledgements,omitempty" protobuf:"varint,10,opt,name=requiredAcknowledgements"`
 
 	// initializedAt is the time when the cluster's data came into being. From then on, no node is ever initialised empty again.
@@ -75,6 +91,9 @@ type MysqlClusterStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
+	// +k8s:optional
+	// +k8s:listType=map
+	// +k8s:listMapKey=name
 	// +patchStrategy=merge
 	// +patchMergeKey=name
 	Nodes []NodeStatus `json:"nodes,omitempty" patchStrategy:"merge" patchMergeKey:"name" protobuf:"bytes,13,rep,name=nodes"`
@@ -83,6 +102,9 @@ type MysqlClusterStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +k8s:optional
+	// +k8s:listType=map
+	// +k8s:listMapKey=type
 	// +patchStrategy=merge
 	// +patchMergeKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type" protobuf:"bytes,14,rep,name=conditions"`
@@ -135,6 +157,7 @@ const (
 type NodeStatus struct {
 	// name is the name of the node, which is the name of its pod.
 	// +required
+	// +k8s:required
 	Name string `json:"name" protobuf:"bytes,1,opt,name=name"`
 
 	// role is the part that the node plays: Primary, Replica or Unassigned.

@@ -47,10 +47,10 @@ type MysqlClusterSpecApplyConfiguration struct {
 	MinAvailable *intstr.IntOrString `json:"minAvailable,omitempty"`
 	// mysqlConf holds settings for the [mysqld] section of my.cnf, by name, with dashes or underscores. Settings that the cluster's
 	// safety depends on (GTIDs, replication, read-only state, paths, ports and so on) are reserved and refused with a reason.
-	// A change restarts the nodes one by one, replicas first.
+	// A change restarts the nodes one by one, replicas first. At most 256 settings.
 	MysqlConf map[string]intstr.IntOrString `json:"mysqlConf,omitempty"`
 	// initFileExtraSQL is a list of SQL statements that each node executes at every start of MySQL, before it serves clients.
-	// They are not written to the binary log.
+	// They are not written to the binary log. Each is one statement on one line of at most 4096 bytes; there are at most 64.
 	InitFileExtraSQL []string `json:"initFileExtraSQL,omitempty"`
 	// podSpec customises the pods that MySQL runs in.
 	PodSpec *PodSpecApplyConfiguration `json:"podSpec,omitempty"`

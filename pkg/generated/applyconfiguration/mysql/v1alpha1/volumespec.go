@@ -28,7 +28,8 @@ import (
 // VolumeSpec describes the volume that each node keeps its data on.
 type VolumeSpecApplyConfiguration struct {
 	// persistentVolumeClaim describes the claim that is made for each node. Defaults to 1Gi, ReadWriteOnce, of the default
-	// StorageClass. It can not be changed once the cluster exists.
+	// StorageClass. If it is given, resources.requests.storage has to be, at least 512Mi; accessModes defaults to ReadWriteOnce.
+	// It can not be changed once the cluster exists.
 	PersistentVolumeClaim *v1.PersistentVolumeClaimSpec `json:"persistentVolumeClaim,omitempty"`
 	// keepAfterDelete keeps the volumes when the cluster is deleted. A cluster that is later created under the same name takes
 	// them over, with the data.
