@@ -18,7 +18,6 @@ package certs
 
 import (
 	"bytes"
-	"crypto/tls"
 	"crypto/x509"
 	"net"
 	"strings"
@@ -52,8 +51,11 @@ func TestIssueMakesCertificatesThatVerify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tls.X509KeyPair(certPEM, keyPEM); err != nil {
-		t.Errorf("certificate and key do not pair: %v", err)
+	if !IsPair(certPEM, keyPEM) {
+		t.Error("certificate and key do not pair")
+	}
+	if IsPair(certPEM, ca.KeyPEM()) || IsPair(certPEM, nil) {
+		t.Error("the certificate pairs with another key")
 	}
 	both := append(append([]byte{}, other.CertPEM()...), ca.CertPEM()...)
 	cases := []struct {

@@ -18,6 +18,7 @@ package certs
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
@@ -124,4 +125,10 @@ func IssuedBy(certPEM, bundlePEM []byte, usage x509.ExtKeyUsage, host string, no
 	}
 	_, err = parsed[0].Verify(x509.VerifyOptions{Roots: roots, DNSName: host, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{usage}})
 	return err
+}
+
+// IsPair tells whether certPEM and keyPEM can be parsed and belong together.
+func IsPair(certPEM, keyPEM []byte) bool {
+	_, err := tls.X509KeyPair(certPEM, keyPEM)
+	return err == nil
 }
