@@ -25,6 +25,11 @@ mysql: ## Fetch MySQL from Debian's packages into .work/mysql (no root needed).
 up: build kube-binaries mysql ## A local Kubernetes with our API server, controller and an example cluster.
 	$(BIN)/localkube up --work $(WORK) --repo $(CURDIR)
 
+.PHONY: run
+run: ## The API server alone on 127.0.0.1, for a first look with kubectl: no Kubernetes, no root.
+	go build -ldflags '-s -w' -o $(BIN)/ ./cmd/apiserver
+	@exec $(BIN)/apiserver standalone --data-dir $(WORK)/run
+
 .PHONY: down
 down: ## Stop it and leave nothing behind but what was built and fetched.
 	@if [ -x $(BIN)/localkube ]; then $(BIN)/localkube down --work $(WORK); else echo "nothing to stop: localkube was never built here"; fi

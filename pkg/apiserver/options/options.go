@@ -1,0 +1,146 @@
+/*
+Copyright The MySQL API Server Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package options holds what the API server can be told by flags, and runs it accordingly.
+package options
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	genericoptions "k8s.io/apiserver/pkg/server/options"
+
+	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
+	"github.com/presslabs/mysql-apiserver/pkg/apiserver"
+	"github.com/presslabs/mysql-apiserver/pkg/etcd"
+)
+
+// EtcdPrefix is the path below which everything is kept in etcd. It is part of what is on disk: never change it.
+const EtcdPrefix = "/registry/mysql.presslabs.io"
+
+// DefaultPort is the port that the server listens at when it is aggregated: no privilege is needed for it.
+const DefaultPort = 8443
+
+// Options is what the server is told.
+type Options struct {
+	// Standalone is set for a server without Kubernetes behind it.
+	Standalone bool
+	// DataDir is the directory of the embedded etcd, and of what else a standalone server keeps.
+	DataDir string
+	// EtcdQuotaBytes is how large the embedded etcd may grow, in bytes.
+	EtcdQuotaBytes int64
+	// MysqlVersionsFile is the path of the catalogue of MySQL versions; empty for the built-in one.
+	MysqlVersionsFile string
+
+	ServerRun   *genericoptions.ServerRunOptions
+	Recommended *genericoptions.RecommendedOptions
+}
+
+// New makes the options of a server that kube-apiserver aggregates.
+func New() *Options {
+	o := &Options{
+		DataDir:        "/var/lib/mysql-apiserver",
+		EtcdQuotaBytes: etcd.DefaultQuotaBytes,
+		ServerRun:      genericoptions.NewServerRunOptions(),
+		Recommended:    genericoptions.NewRecommendedOptions(EtcdPrefix, apiserver.Codecs.LegacyCodec(v1alpha1.SchemeGroupVersion)),
+	}
+	// Without a list of servers, the embedded etcd is used.
+	o.Recommended.Etcd.StorageConfig.Transport.ServerList = nil
+	o.Recommended.Etcd.DefaultStorageMediaType = apiserver.StorageMediaType
+	o.Recommended.SecureServing.BindPort = DefaultPort
+	o.Recommended.SecureServing.Required = true
+	return o
+}
+
+// NewStandalone makes the options of a server without Kubernetes behind it. It listens on the loopback interface, and that can not be changed.
+func NewStandalone() *Options {
+	o := New()
+	o.Standalone = true
+	o.DataDir = "mysql-apiserver-data"
+	rec := o.Recommended
+	rec.SecureServing.BindAddress = net.IPv4(127, 0, 0, 1)
+	rec.SecureServing.BindPort = 0
+	rec.SecureServing.Required = false
+	rec.CoreAPI = nil
+	rec.Admission = nil
+	rec.Features.EnablePriorityAndFairness = false
+	rec.Authentication.RemoteKubeConfigFileOptional = true
+	rec.Authentication.SkipInClusterLookup = true
+	// Authorization stays: without it, everybody would be allowed everything. It knows the group of the only user.
+	rec.Authorization.RemoteKubeConfigFileOptional = true
+	return o
+}
+
+// AddFlags adds the flags of the mode to fs.
+func (o *Options) AddFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.DataDir, "data-dir", o.DataDir, "The directory that the embedded etcd keeps its data in. Unused with --etcd-servers.")
+	fs.Int64Var(&o.EtcdQuotaBytes, "etcd-quota-bytes", o.EtcdQuotaBytes, "How large the embedded etcd may grow, in bytes, before it refuses writes.")
+	fs.StringVar(&o.MysqlVersionsFile, "mysql-versions", o.MysqlVersionsFile, "The file with the catalogue of MySQL versions that clusters may ask for. The built-in one if empty.")
+	o.ServerRun.AddUniversalFlags(fs)
+	if !o.Standalone {
+		o.Recommended.AddFlags(fs)
+		return
+	}
+	fs.Lookup("data-dir").Usage = "The directory that everything is kept in: the data of the embedded etcd, the certificates and the kubeconfig."
+	fs.IntVar(&o.Recommended.SecureServing.BindPort, "secure-port", o.Recommended.SecureServing.BindPort, "The port on 127.0.0.1 to listen at. 0 takes a free one.")
+	o.Recommended.Etcd.AddFlags(fs)
+	o.Recommended.Audit.AddFlags(fs)
+}
+
+// Validate tells what is wrong with the options.
+func (o *Options) Validate() error {
+	var errs []error
+	if o.DataDir == "" && (o.Standalone || o.embedded()) {
+		errs = append(errs, errors.New("--data-dir must not be empty"))
+	}
+	if o.EtcdQuotaBytes <= 0 {
+		errs = append(errs, fmt.Errorf("--etcd-quota-bytes must be positive, not %d", o.EtcdQuotaBytes))
+	}
+	errs = append(errs, o.ServerRun.Validate()...)
+	rec := *o.Recommended
+	if o.embedded() {
+		// The only thing that a server list would be missed for.
+		etcdOptions := *rec.Etcd
+		etcdOptions.StorageConfig.Transport.ServerList = []string{"embedded"}
+		rec.Etcd = &etcdOptions
+	}
+	errs = append(errs, rec.Etcd.Validate()...)
+	errs = append(errs, rec.SecureServing.Validate()...)
+	errs = append(errs, rec.Authentication.Validate()...)
+	errs = append(errs, rec.Authorization.Validate()...)
+	errs = append(errs, rec.Audit.Validate()...)
+	errs = append(errs, rec.Features.Validate()...)
+	errs = append(errs, rec.EgressSelector.Validate()...)
+	errs = append(errs, rec.Traces.Validate()...)
+	if !o.Standalone {
+		errs = append(errs, rec.CoreAPI.Validate()...)
+		errs = append(errs, rec.Admission.Validate()...)
+	}
+	return errors.Join(errs...)
+}
+
+// embedded tells whether the server runs an etcd of its own.
+func (o *Options) embedded() bool {
+	return len(o.Recommended.Etcd.StorageConfig.Transport.ServerList) == 0
+}
+
+// storedVersions are the versions that may be asked of the storage.
+func storedVersions() []schema.GroupVersion {
+	return []schema.GroupVersion{v1alpha1.SchemeGroupVersion}
+}
