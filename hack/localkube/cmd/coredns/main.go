@@ -14,7 +14,6 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-
 // Command coredns is CoreDNS with the few plugins that a cluster's DNS needs; the full set takes minutes to build.
 package main
 

@@ -14,7 +14,6 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-
 // Command kube is Kubernetes in one file: the control plane, the node's agents, kubectl and etcd.
 //
 // They share nearly all of their code, so one program links once instead of seven times. The part to run is chosen by the

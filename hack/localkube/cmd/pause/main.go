@@ -14,7 +14,6 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-
 // Command pause holds a pod's namespaces open: it does nothing until it is told to stop, and reaps what is orphaned to it.
 package main
 

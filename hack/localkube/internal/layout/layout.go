@@ -14,7 +14,6 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-
 // Package layout says where everything of the local Kubernetes is: files, all below one directory, and addresses, all private to
 // a bridge of its own. Nothing here touches the machine.
 package layout

@@ -14,7 +14,6 @@ See the License for the specific language governing permissions and
 limitations under the License.
 */
 
-
 // Package process starts programs that outlive their starter, and finds them again later without ever mistaking another
 // process for them.
 package process
