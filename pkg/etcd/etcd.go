@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
 	"k8s.io/klog/v2"
 )
 
@@ -50,6 +51,7 @@ type Options struct {
 // Server is a running etcd server.
 type Server struct {
 	etcd    *embed.Etcd
+	log     *klogCore
 	sockets string
 	lock    *dirLock
 	err     chan error
@@ -84,7 +86,8 @@ func Start(ctx context.Context, options Options) (_ *Server, err error) {
 		return nil, err
 	}
 
-	running, err := startMember(config(ctx, dir, sockets, options))
+	log := newKlogCore(klog.FromContext(ctx).WithName("etcd"))
+	running, err := startMember(config(log, dir, sockets, options))
 	if err != nil {
 		return nil, fmt.Errorf("start etcd on the data in %s: %w", dir, err)
 	}
@@ -101,7 +104,7 @@ func Start(ctx context.Context, options Options) (_ *Server, err error) {
 		return nil, fmt.Errorf("wait for etcd on the data in %s: %w", dir, context.Cause(ctx))
 	}
 	s := &Server{
-		etcd: running, sockets: sockets, lock: lock,
+		etcd: running, log: log, sockets: sockets, lock: lock,
 		err: make(chan error, 1), stop: make(chan struct{}), watched: make(chan struct{}),
 	}
 	go s.watch()
@@ -120,6 +123,7 @@ func (s *Server) Err() <-chan error { return s.err }
 func (s *Server) Stop() {
 	close(s.stop)
 	<-s.watched
+	s.log.stopping.Store(true)
 	s.etcd.Close()
 	removeSockets(s.sockets)
 	s.lock.release()
@@ -146,14 +150,17 @@ func startMember(cfg *embed.Config) (e *embed.Etcd, err error) {
 	return embed.StartEtcd(cfg)
 }
 
-func config(ctx context.Context, dir, sockets string, options Options) *embed.Config {
+func config(log *klogCore, dir, sockets string, options Options) *embed.Config {
 	c := embed.NewConfig()
 	c.Name = memberName
 	c.Dir = dir
 	client := url.URL{Scheme: "unix", Path: filepath.Join(sockets, clientSocket)}
 	peer := url.URL{Scheme: "unix", Path: filepath.Join(sockets, peerSocket)}
 	c.ListenClientUrls, c.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
-	c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
+	c.AdvertisePeerUrls = []url.URL{peer}
+	// There are no peers, but etcd insists on a listener for them. For that one it heeds the host of a URL and not the path, and would
+	// take a missing host for any name in the abstract namespace, where every user of the machine could reach it.
+	c.ListenPeerUrls = []url.URL{{Scheme: "unix", Host: peer.Path}}
 	c.InitialCluster = c.InitialClusterFromName(c.Name)
 
 	c.QuotaBackendBytes = options.QuotaBytes
@@ -166,6 +173,6 @@ func config(ctx context.Context, dir, sockets string, options Options) *embed.Co
 	c.WatchProgressNotifyInterval = 5 * time.Second
 	c.UnsafeNoFsync = options.UnsafeNoFsync
 	c.EnableGRPCGateway = false
-	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(newZapLogger(klog.FromContext(ctx).WithName("etcd")))
+	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(log))
 	return c
 }

@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,11 +131,45 @@ func TestOnlyTheOwnerReachesTheData(t *testing.T) {
 			t.Errorf("%s has mode %v", path, info.Mode())
 		}
 	}
-	for _, endpoint := range s.Endpoints() {
-		if !strings.HasPrefix(endpoint, "unix://"+dir) {
-			t.Errorf("etcd listens at %s", endpoint)
+	names := listeningSockets(t)
+	for _, name := range []string{clientSocket, peerSocket} {
+		if path := filepath.Join(dir, "sockets", name); !slices.Contains(names, path) {
+			t.Errorf("nobody listens at %s", path)
 		}
 	}
+	for _, name := range names {
+		if !strings.HasPrefix(name, dir) {
+			t.Errorf("this process listens at %q, which others can reach", name)
+		}
+	}
+}
+
+// listeningSockets are the names of the unix sockets that this process listens at, as the kernel tells them: paths, or names with an "@"
+// in the abstract namespace.
+func listeningSockets(t *testing.T) []string {
+	t.Helper()
+	own := map[string]bool{}
+	fds, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if target, err := os.Readlink(fd); err == nil {
+			own[target] = true
+		}
+	}
+	table, err := os.ReadFile("/proc/net/unix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, line := range strings.Split(string(table), "\n") {
+		// Num RefCount Protocol Flags Type St Inode Path; the flag is __SO_ACCEPTCON.
+		if f := strings.Fields(line); len(f) >= 7 && f[3] == "00010000" && own["socket:["+f[6]+"]"] {
+			names = append(names, strings.Join(f[7:], " "))
+		}
+	}
+	return names
 }
 
 func TestLongPathsWork(t *testing.T) {

@@ -18,21 +18,23 @@ package etcd
 
 import (
 	"errors"
+	"sync/atomic"
 
-	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"k8s.io/klog/v2"
 )
 
-// newZapLogger makes the logger that etcd writes to from ours, so that the process has one log.
-func newZapLogger(logger klog.Logger) *zap.Logger {
-	return zap.New(&klogCore{logger: logger})
-}
-
-// klogCore passes zap's entries on: warnings and informational ones of etcd are details for us, errors are errors.
+// klogCore passes what etcd logs by zap on to our log, so that the process has one: warnings and informational entries of etcd are details
+// for us, errors are errors.
 type klogCore struct {
 	logger klog.Logger
 	fields []zapcore.Field
+	// stopping is set when the server is told to stop: that its listeners then fail is no error.
+	stopping *atomic.Bool
+}
+
+func newKlogCore(logger klog.Logger) *klogCore {
+	return &klogCore{logger: logger, stopping: &atomic.Bool{}}
 }
 
 func verbosity(level zapcore.Level) int {
@@ -55,7 +57,7 @@ func (c *klogCore) Enabled(level zapcore.Level) bool {
 
 // With implements zapcore.Core.
 func (c *klogCore) With(fields []zapcore.Field) zapcore.Core {
-	return &klogCore{logger: c.logger, fields: append(c.fields[:len(c.fields):len(c.fields)], fields...)}
+	return &klogCore{logger: c.logger, stopping: c.stopping, fields: append(c.fields[:len(c.fields):len(c.fields)], fields...)}
 }
 
 // Check implements zapcore.Core.
@@ -78,11 +80,15 @@ func (c *klogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 			values = append(values, key, value)
 		}
 	}
-	if entry.Level < zapcore.ErrorLevel {
+	level := entry.Level
+	if level == zapcore.ErrorLevel && c.stopping.Load() {
+		level = zapcore.WarnLevel
+	}
+	if level < zapcore.ErrorLevel {
 		if text, ok := encoder.Fields["error"]; ok {
 			values = append(values, "err", text)
 		}
-		c.logger.V(verbosity(entry.Level)).Info(entry.Message, values...)
+		c.logger.V(verbosity(level)).Info(entry.Message, values...)
 		return nil
 	}
 	var err error
