@@ -55,6 +55,9 @@ const (
 	PhaseStarting Phase = "Starting"
 	// PhaseRunning: mysqld answers.
 	PhaseRunning Phase = "Running"
+	// PhaseHung: mysqld was running and its process is there, but it has not answered for some seconds. What it reported last is
+	// left out.
+	PhaseHung Phase = "Hung"
 	// PhaseStopped: mysqld is not running; Message and LastExit say why.
 	PhaseStopped Phase = "Stopped"
 )

@@ -1,0 +1,199 @@
+/*
+Copyright The MySQL API Server Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+// Package volume knows the layout of a node's volume: the data directory, the agent's record beside it, and what is unfinished
+// and may be thrown away. A data directory comes into being by one rename, when it is complete.
+package volume
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	dataName   = "data"
+	recordName = "agent.json"
+	tempName   = "tmp"
+	// unfinished marks names of directories that are not (or no longer) anybody's data.
+	unfinished = ".unfinished"
+)
+
+// Record is what the agent remembers across restarts.
+type Record struct {
+	// ClusterUID is the cluster that the node's orders come from, Term the highest term of an accepted one.
+	ClusterUID string `json:"clusterUID,omitempty"`
+	Term       int64  `json:"term,omitempty"`
+	// DiscardTerm is the term of the last order that replaced existing data, so that its repetition does not do it again.
+	DiscardTerm int64 `json:"discardTerm,omitempty"`
+	// ResetReplication is set when data have been cloned and the donor's own replication settings are still in them.
+	ResetReplication bool `json:"resetReplication,omitempty"`
+}
+
+// Volume is a node's volume.
+type Volume struct {
+	dir    string
+	record Record
+}
+
+// Open reads the record, removes what is unfinished, and prepares the directory for temporary files.
+func Open(dir string) (*Volume, error) {
+	v := &Volume{dir: dir}
+	text, err := os.ReadFile(filepath.Join(dir, recordName))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, fmt.Errorf("read the agent's record: %w", err)
+	default:
+		if err := json.Unmarshal(text, &v.record); err != nil {
+			return nil, fmt.Errorf("read the agent's record %s: %w", filepath.Join(dir, recordName), err)
+		}
+	}
+	if err := v.Clean(); err != nil {
+		return nil, err
+	}
+	return v, v.prepareTemp()
+}
+
+// Record returns what is remembered.
+func (v *Volume) Record() Record { return v.record }
+
+// Save remembers r. When it returns without error, r survives a crash of the machine.
+func (v *Volume) Save(r Record) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("write the agent's record: %w", err)
+	}
+	if err := writeDurably(filepath.Join(v.dir, recordName), append(text, '\n')); err != nil {
+		return fmt.Errorf("write the agent's record: %w", err)
+	}
+	v.record = r
+	return nil
+}
+
+// DataDir is where complete data are.
+func (v *Volume) DataDir() string { return filepath.Join(v.dir, dataName) }
+
+// TempDir takes MySQL's temporary files.
+func (v *Volume) TempDir() string { return filepath.Join(v.dir, tempName) }
+
+// Unfinished returns the path for a directory that is thrown away at the next start unless Adopt makes it the data.
+func (v *Volume) Unfinished(name string) string { return filepath.Join(v.dir, name+unfinished) }
+
+// HasData tells whether there is a complete data directory.
+func (v *Volume) HasData() (bool, error) {
+	_, err := os.Stat(v.DataDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for data: %w", err)
+	}
+	return true, nil
+}
+
+// Adopt makes an unfinished directory the data directory. There must not be one yet.
+func (v *Volume) Adopt(unfinishedDir string) error {
+	if has, err := v.HasData(); err != nil || has {
+		return errors.Join(err, errors.New("there are data already"))
+	}
+	// The files' contents first, then the name that declares them complete.
+	if err := syncFileSystem(v.dir); err != nil {
+		return err
+	}
+	if err := os.Rename(unfinishedDir, v.DataDir()); err != nil {
+		return fmt.Errorf("adopt the data: %w", err)
+	}
+	return syncFileSystem(v.dir)
+}
+
+// Discard removes the data. An interruption leaves no half of them behind as data.
+func (v *Volume) Discard() error {
+	discarded := v.Unfinished("discarded")
+	if err := os.RemoveAll(discarded); err != nil {
+		return fmt.Errorf("discard the data: %w", err)
+	}
+	if err := os.Rename(v.DataDir(), discarded); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("discard the data: %w", err)
+	}
+	return v.Clean()
+}
+
+// Clean removes everything unfinished.
+func (v *Volume) Clean() error {
+	entries, err := os.ReadDir(v.dir)
+	if err != nil {
+		return fmt.Errorf("read the volume: %w", err)
+	}
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), unfinished) {
+			if err := os.RemoveAll(filepath.Join(v.dir, entry.Name())); err != nil {
+				return fmt.Errorf("remove what is unfinished: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// prepareTemp empties the directory for temporary files: what a killed mysqld left there only takes space.
+func (v *Volume) prepareTemp() error {
+	if err := os.RemoveAll(v.TempDir()); err != nil {
+		return fmt.Errorf("empty the temporary directory: %w", err)
+	}
+	if err := os.Mkdir(v.TempDir(), 0o750); err != nil {
+		return fmt.Errorf("make the temporary directory: %w", err)
+	}
+	return nil
+}
+
+func writeDurably(path string, text []byte) error {
+	temp := path + unfinished
+	file, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+func syncFileSystem(dir string) error {
+	file, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("flush the volume: %w", err)
+	}
+	defer file.Close()
+	if err := unix.Syncfs(int(file.Fd())); err != nil {
+		return fmt.Errorf("flush the volume: %w", err)
+	}
+	return nil
+}
