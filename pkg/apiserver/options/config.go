@@ -17,6 +17,7 @@ limitations under the License.
 package options
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"strconv"
@@ -25,8 +26,14 @@ import (
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	aggregatorclient "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
+	"k8s.io/utils/clock"
 
 	"github.com/presslabs/mysql-apiserver/pkg/apiserver"
+	"github.com/presslabs/mysql-apiserver/pkg/apiserver/servingcert"
 	"github.com/presslabs/mysql-apiserver/pkg/apiserver/standalone"
 	"github.com/presslabs/mysql-apiserver/pkg/mysqlversion"
 )
@@ -101,4 +108,38 @@ func (o *Options) prepareStandalone(now time.Time) (*standalone.Files, error) {
 	o.ServerRun.AdvertiseAddress = serving.BindAddress
 	o.Recommended.Authentication.ClientCert.CAContentProvider = clientCA
 	return files, nil
+}
+
+// startServingCert gets the serving certificate from Kubernetes, and makes the server use it.
+func (o *Options) startServingCert(ctx context.Context) (*servingcert.Manager, error) {
+	config, err := kubernetesConfig(o.Recommended.CoreAPI.CoreAPIKubeconfigPath)
+	if err != nil {
+		return nil, fmt.Errorf("find Kubernetes: %w", err)
+	}
+	config = rest.AddUserAgent(config, "serving-certificate")
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client of Kubernetes: %w", err)
+	}
+	aggregator, err := aggregatorclient.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client of Kubernetes' aggregator: %w", err)
+	}
+	manager := servingcert.New(o.ServingCert, kube, aggregator, clock.RealClock{})
+	// Then the pod is started again, and somebody sees that.
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := manager.Start(ctx); err != nil {
+		return nil, err
+	}
+	o.Recommended.SecureServing.ServerCert.GeneratedCert = manager
+	return manager, nil
+}
+
+// kubernetesConfig is the configuration of a client of the Kubernetes cluster: that of the kubeconfig, or of the pod that this runs in.
+func kubernetesConfig(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig == "" {
+		return rest.InClusterConfig()
+	}
+	return clientcmd.BuildConfigFromFlags("", kubeconfig)
 }

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -28,6 +29,7 @@ import (
 
 	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
 	"github.com/presslabs/mysql-apiserver/pkg/apiserver"
+	"github.com/presslabs/mysql-apiserver/pkg/apiserver/servingcert"
 	"github.com/presslabs/mysql-apiserver/pkg/etcd"
 )
 
@@ -47,6 +49,8 @@ type Options struct {
 	EtcdQuotaBytes int64
 	// MysqlVersionsFile is the path of the catalogue of MySQL versions; empty for the built-in one.
 	MysqlVersionsFile string
+	// ServingCert says how an aggregated server gets its certificate, unless files are given.
+	ServingCert servingcert.Options
 
 	ServerRun   *genericoptions.ServerRunOptions
 	Recommended *genericoptions.RecommendedOptions
@@ -57,8 +61,13 @@ func New() *Options {
 	o := &Options{
 		DataDir:        "/var/lib/mysql-apiserver",
 		EtcdQuotaBytes: etcd.DefaultQuotaBytes,
-		ServerRun:      genericoptions.NewServerRunOptions(),
-		Recommended:    genericoptions.NewRecommendedOptions(EtcdPrefix, apiserver.Codecs.LegacyCodec(v1alpha1.SchemeGroupVersion)),
+		ServingCert: servingcert.Options{
+			Service: "mysql-apiserver", Namespace: "mysql-system", Secret: "mysql-apiserver-ca",
+			APIServices: apiServices(),
+			CALife:      10 * 365 * 24 * time.Hour, CertificateLife: 90 * 24 * time.Hour,
+		},
+		ServerRun:   genericoptions.NewServerRunOptions(),
+		Recommended: genericoptions.NewRecommendedOptions(EtcdPrefix, apiserver.Codecs.LegacyCodec(v1alpha1.SchemeGroupVersion)),
 	}
 	// Without a list of servers, the embedded etcd is used.
 	o.Recommended.Etcd.StorageConfig.Transport.ServerList = nil
@@ -95,12 +104,25 @@ func (o *Options) AddFlags(fs *pflag.FlagSet) {
 	o.ServerRun.AddUniversalFlags(fs)
 	if !o.Standalone {
 		o.Recommended.AddFlags(fs)
+		o.addServingCertFlags(fs)
 		return
 	}
 	fs.Lookup("data-dir").Usage = "The directory that everything is kept in: the data of the embedded etcd, the certificates and the kubeconfig."
 	fs.IntVar(&o.Recommended.SecureServing.BindPort, "secure-port", o.Recommended.SecureServing.BindPort, "The port on 127.0.0.1 to listen at. 0 takes a free one.")
 	o.Recommended.Etcd.AddFlags(fs)
 	o.Recommended.Audit.AddFlags(fs)
+}
+
+func (o *Options) addServingCertFlags(fs *pflag.FlagSet) {
+	const unless = " Unused with --tls-cert-file."
+	c := &o.ServingCert
+	fs.StringVar(&c.Service, "service-name", c.Service, "The Service through which kube-apiserver reaches this server; its name goes into the serving certificate."+unless)
+	fs.StringVar(&c.Namespace, "service-namespace", c.Namespace, "The namespace of that Service and of the Secret of the certificate authority."+unless)
+	fs.StringVar(&c.Secret, "ca-secret", c.Secret, "The Secret in which the server keeps the certificate authority that issues its serving certificate."+unless)
+	fs.DurationVar(&c.CALife, "ca-lifetime", c.CALife, "How long a new certificate authority is valid. It is renewed after two thirds."+unless)
+	fs.DurationVar(&c.CertificateLife, "serving-certificate-lifetime", c.CertificateLife, "How long a new serving certificate is valid. It is renewed after two thirds."+unless)
+	// The generic library would put a self-signed certificate there, which nobody could check.
+	_ = fs.MarkHidden("cert-dir")
 }
 
 // Validate tells what is wrong with the options.
@@ -111,6 +133,14 @@ func (o *Options) Validate() error {
 	}
 	if o.EtcdQuotaBytes <= 0 {
 		errs = append(errs, fmt.Errorf("--etcd-quota-bytes must be positive, not %d", o.EtcdQuotaBytes))
+	}
+	if c := o.ServingCert; o.managesCertificate() {
+		if c.Service == "" || c.Namespace == "" || c.Secret == "" {
+			errs = append(errs, errors.New("without --tls-cert-file, --service-name, --service-namespace and --ca-secret must not be empty"))
+		}
+		if c.CALife < time.Minute || c.CertificateLife < time.Minute {
+			errs = append(errs, errors.New("--ca-lifetime and --serving-certificate-lifetime must be a minute or more"))
+		}
 	}
 	errs = append(errs, o.ServerRun.Validate()...)
 	rec := *o.Recommended
@@ -140,7 +170,22 @@ func (o *Options) embedded() bool {
 	return len(o.Recommended.Etcd.StorageConfig.Transport.ServerList) == 0
 }
 
-// storedVersions are the versions that may be asked of the storage.
+// managesCertificate tells whether the server makes its serving certificate itself.
+func (o *Options) managesCertificate() bool {
+	given := o.Recommended.SecureServing.ServerCert
+	return !o.Standalone && given.CertKey.CertFile == "" && given.GeneratedCert == nil
+}
+
+// storedVersions are the versions that are served and may be stored.
 func storedVersions() []schema.GroupVersion {
 	return []schema.GroupVersion{v1alpha1.SchemeGroupVersion}
+}
+
+// apiServices are the names of the APIServices of the served versions.
+func apiServices() []string {
+	var names []string
+	for _, version := range storedVersions() {
+		names = append(names, version.Version+"."+version.Group)
+	}
+	return names
 }

@@ -27,6 +27,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
+	"github.com/presslabs/mysql-apiserver/pkg/apiserver/servingcert"
 	"github.com/presslabs/mysql-apiserver/pkg/apiserver/standalone"
 	"github.com/presslabs/mysql-apiserver/pkg/etcd"
 )
@@ -68,12 +69,24 @@ func (o *Options) NewServer(ctx context.Context) (_ *Server, err error) {
 		}
 		s.Kubeconfig = files.Kubeconfig
 	}
+	var certificate *servingcert.Manager
+	if o.managesCertificate() {
+		if certificate, err = o.startServingCert(ctx); err != nil {
+			return nil, err
+		}
+	}
 	config, err := o.config(endpoints)
 	if err != nil {
 		return nil, fmt.Errorf("configure the API server: %w", err)
 	}
 	if s.generic, err = config.Complete().New(); err != nil {
 		return nil, err
+	}
+	if certificate != nil {
+		s.generic.AddPostStartHookOrDie("manage-serving-certificate", func(hook genericapiserver.PostStartHookContext) error {
+			go certificate.Run(hook)
+			return nil
+		})
 	}
 	return s, nil
 }
