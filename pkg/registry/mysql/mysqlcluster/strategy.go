@@ -30,6 +30,7 @@ import (
 
 	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql"
 	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
+	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/validation"
 	"github.com/presslabs/mysql-apiserver/pkg/mysqlversion"
 )
 
@@ -81,11 +82,13 @@ func (s strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
 
 // Validate adds to the declarative rules those that they can not express.
 func (s strategy) Validate(_ context.Context, obj runtime.Object) field.ErrorList {
-	return nil
+	return validation.ValidateMysqlCluster(obj.(*mysql.MysqlCluster), s.catalog)
 }
 
-// WarningsOnCreate implements rest.RESTCreateStrategy.
-func (strategy) WarningsOnCreate(context.Context, runtime.Object) []string { return nil }
+// WarningsOnCreate tells what is allowed but risky.
+func (strategy) WarningsOnCreate(_ context.Context, obj runtime.Object) []string {
+	return validation.Warnings(obj.(*mysql.MysqlCluster))
+}
 
 // Canonicalize implements rest.RESTCreateStrategy. There is nothing that could be written in two ways.
 func (strategy) Canonicalize(runtime.Object) {}
@@ -141,7 +144,7 @@ func (statusStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Objec
 
 // ValidateUpdate adds to the declarative rules those that they can not express.
 func (s statusStrategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
-	return nil
+	return validation.ValidateMysqlClusterStatusUpdate(obj.(*mysql.MysqlCluster), old.(*mysql.MysqlCluster))
 }
 
 // WarningsOnUpdate implements rest.RESTUpdateStrategy. Who writes a status can not mend spec.
