@@ -849,6 +849,7 @@ func schema_pkg_apis_mysql_v1alpha1_NodeStatus(ref common.ReferenceCallback) com
 					"lagSeconds": {
 						SchemaProps: spec.SchemaProps{
 							Description: "lagSeconds is how far the node is behind the primary, in seconds, if it is known. 0 on an idle replica; not set on the primary.",
+							Minimum:     ptr.To[float64](0),
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},

@@ -188,6 +188,9 @@ type NodeStatus struct {
 
 	// lagSeconds is how far the node is behind the primary, in seconds, if it is known. 0 on an idle replica; not set on the primary.
 	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	// +k8s:validation:minimum=0
 	LagSeconds *int64 `json:"lagSeconds,omitempty" protobuf:"varint,8,opt,name=lagSeconds"`
 
 	// mysqlVersion is the version of MySQL that the node runs.

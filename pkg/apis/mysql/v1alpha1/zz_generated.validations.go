@@ -870,7 +870,38 @@ func Validate_NodeStatus(
 	// field NodeStatus.Message has no validation
 	// field NodeStatus.ReadOnly has no validation
 	// field NodeStatus.GTIDExecuted has no validation
-	// field NodeStatus.LagSeconds has no validation
+
+	{ // field NodeStatus.LagSeconds
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *int64,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalPointer(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.Minimum(ctx, op, fldPath, obj, oldObj, 0); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *NodeStatus) *int64 {
+				return oldObj.LagSeconds
+			})
+		errs = append(errs, fn(fldPath.Child("lagSeconds"), obj.LagSeconds, oldVal, oldObj != nil)...)
+	}
+
 	// field NodeStatus.MysqlVersion has no validation
 	// field NodeStatus.ServerUUID has no validation
 	return errs
