@@ -26,6 +26,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,9 +50,10 @@ type Record struct {
 	ResetReplication bool `json:"resetReplication,omitempty"`
 }
 
-// Volume is a node's volume.
+// Volume is a node's volume. Its record may be used concurrently.
 type Volume struct {
 	dir    string
+	mu     sync.Mutex
 	record Record
 }
 
@@ -75,10 +77,21 @@ func Open(dir string) (*Volume, error) {
 }
 
 // Record returns what is remembered.
-func (v *Volume) Record() Record { return v.record }
+func (v *Volume) Record() Record {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.record
+}
 
-// Save remembers r. When it returns without error, r survives a crash of the machine.
-func (v *Volume) Save(r Record) error {
+// Update changes what is remembered. When it returns without error, the change survives a crash of the machine.
+func (v *Volume) Update(change func(*Record)) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	r := v.record
+	change(&r)
+	if r == v.record {
+		return nil
+	}
 	text, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("write the agent's record: %w", err)

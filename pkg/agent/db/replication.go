@@ -1,0 +1,266 @@
+/*
+Copyright The MySQL API Server Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/presslabs/mysql-apiserver/pkg/gtid"
+)
+
+// Source is where to replicate from, and how.
+type Source struct {
+	Host           string
+	Port           int
+	User, Password string
+	// CA is the PEM file that the source's certificate must chain to.
+	CA string
+}
+
+// Follow replicates from a source, with acknowledgements. The server has to be super_read_only already. Nothing happens when it
+// is so already. Transactions that have been received are kept when the source changes.
+func (d *DB) Follow(ctx context.Context, source Source) error {
+	if err := d.EndSemiSyncSource(ctx); err != nil {
+		return err
+	}
+	var acknowledges bool
+	var configured map[string]string
+	var status map[string]string
+	err := d.with(ctx, func(conn *sql.Conn) (err error) {
+		if err := conn.QueryRowContext(ctx, "SELECT @@global.rpl_semi_sync_replica_enabled").Scan(&acknowledges); err != nil {
+			return fmt.Errorf("read the semi-sync settings: %w", err)
+		}
+		if status, err = row(ctx, conn, "SHOW REPLICA STATUS"); err != nil {
+			return err
+		}
+		configured, err = row(ctx, conn, "SELECT * FROM mysql.slave_master_info WHERE channel_name = ''")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case configured["enabled_auto_position"] != "1" || status == nil:
+		if err := d.exec(ctx, "STOP REPLICA", changeSource(source, true)); err != nil {
+			return err
+		}
+	case !sameSource(configured, source):
+		if err := d.switchSource(ctx, source); err != nil {
+			return err
+		}
+	case !acknowledges && status["replica_io_running"] != "No":
+		// The receiver asks the source to wait for it only when it connects.
+		if err := d.exec(ctx, "STOP REPLICA IO_THREAD"); err != nil {
+			return err
+		}
+	case unreadableRelayLog(status["last_sql_errno"]):
+		// The crash of a machine can cut the relay log short. What was lost is fetched again: GTIDs tell what is missing.
+		if err := d.exec(ctx, "STOP REPLICA", "RESET REPLICA"); err != nil {
+			return err
+		}
+	}
+	return d.exec(ctx, "SET GLOBAL rpl_semi_sync_replica_enabled = ON", "START REPLICA")
+}
+
+// switchSource changes the source of a replica that has one. With the applier running, the server keeps the relay log, in which there
+// may be the only copy of a transaction; with both threads stopped it would throw it away.
+func (d *DB) switchSource(ctx context.Context, source Source) error {
+	if err := d.exec(ctx, "STOP REPLICA IO_THREAD", "START REPLICA SQL_THREAD"); err != nil {
+		return err
+	}
+	status, executed, err := d.replicaStatus(ctx)
+	if err != nil {
+		return err
+	}
+	if status["replica_sql_running"] != "Yes" {
+		received, err := gtid.Parse(oneLine(status["retrieved_gtid_set"]))
+		if err != nil {
+			return err
+		}
+		if pending := received.Subtract(executed); !pending.IsEmpty() && !unreadableRelayLog(status["last_sql_errno"]) {
+			return fmt.Errorf("transactions %s have been received and cannot be applied: %s", pending, oneLine(status["last_sql_error"]))
+		}
+	}
+	return d.exec(ctx, changeSource(source, false))
+}
+
+// unreadableRelayLog tells whether the applier stopped because the relay log is damaged.
+func unreadableRelayLog(errno string) bool {
+	switch errno {
+	case "1594", "13117", "13121": // ER_REPLICA_RELAY_LOG_READ_FAILURE, under its old number and its new ones
+		return true
+	}
+	return false
+}
+
+// changeSource returns the statement that configures a source. autoPosition must be left out while the applier runs.
+func changeSource(s Source, autoPosition bool) string {
+	statement := "CHANGE REPLICATION SOURCE TO" +
+		" SOURCE_HOST = " + Quote(s.Host) +
+		", SOURCE_PORT = " + strconv.Itoa(s.Port) +
+		", SOURCE_USER = " + Quote(s.User) +
+		", SOURCE_PASSWORD = " + Quote(s.Password) +
+		", SOURCE_SSL = 1, SOURCE_SSL_VERIFY_SERVER_CERT = 1, GET_SOURCE_PUBLIC_KEY = 0" +
+		", SOURCE_SSL_CA = " + Quote(s.CA) +
+		// Notice quickly that the source is gone, and come back quickly when it is there again.
+		", SOURCE_HEARTBEAT_PERIOD = 1, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 1000000"
+	if autoPosition {
+		statement += ", SOURCE_AUTO_POSITION = 1"
+	}
+	return statement
+}
+
+func sameSource(configured map[string]string, s Source) bool {
+	for column, want := range map[string]string{
+		"host": s.Host, "port": strconv.Itoa(s.Port), "user_name": s.User, "user_password": s.Password,
+		"ssl_ca": s.CA, "enabled_ssl": "1", "ssl_verify_server_cert": "1",
+	} {
+		if configured[column] != want {
+			return false
+		}
+	}
+	return true
+}
+
+// StopReplication stops following, and keeps what was received.
+func (d *DB) StopReplication(ctx context.Context) error {
+	return d.exec(ctx, "STOP REPLICA")
+}
+
+// ForgetSource removes all replication settings. Everything received must have been applied.
+func (d *DB) ForgetSource(ctx context.Context) error {
+	return d.exec(ctx, "RESET REPLICA ALL")
+}
+
+// FinishReplication stops receiving, waits until everything received has been applied, and forgets the source. Nothing happens when
+// there is no source.
+func (d *DB) FinishReplication(ctx context.Context) error {
+	status, _, err := d.replicaStatus(ctx)
+	if err != nil || status == nil {
+		return err
+	}
+	if err := d.exec(ctx, "STOP REPLICA IO_THREAD"); err != nil {
+		return err
+	}
+	// Only now does the set of what was received stand still.
+	status, executed, err := d.replicaStatus(ctx)
+	if err != nil {
+		return err
+	}
+	received, err := gtid.Parse(oneLine(status["retrieved_gtid_set"]))
+	if err != nil {
+		return err
+	}
+	if !executed.Contains(received) {
+		if err := d.exec(ctx, "START REPLICA SQL_THREAD"); err != nil {
+			return err
+		}
+		if err := d.waitApplied(ctx, received); err != nil {
+			return err
+		}
+	}
+	return d.exec(ctx, "STOP REPLICA", "RESET REPLICA ALL")
+}
+
+// waitApplied waits until transactions have been applied. It looks now and then whether the applier still runs.
+func (d *DB) waitApplied(ctx context.Context, received gtid.Set) error {
+	for {
+		var late int
+		err := d.with(ctx, func(conn *sql.Conn) error {
+			return conn.QueryRowContext(ctx, "SELECT WAIT_FOR_EXECUTED_GTID_SET("+Quote(received.String())+", 1)").Scan(&late)
+		})
+		if err != nil {
+			return fmt.Errorf("wait for the received transactions to be applied: %w", err)
+		}
+		if late == 0 {
+			return nil
+		}
+		status, executed, err := d.replicaStatus(ctx)
+		if err != nil {
+			return err
+		}
+		pending := received.Subtract(executed)
+		if status["replica_sql_running"] != "Yes" {
+			return fmt.Errorf("transactions %s have been received and cannot be applied: %s", pending, oneLine(status["last_sql_error"]))
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%d received transactions are still to be applied", pending.Count())
+		}
+	}
+}
+
+// replicaStatus returns the line of SHOW REPLICA STATUS, nil without one, and what the server has executed.
+func (d *DB) replicaStatus(ctx context.Context) (status map[string]string, executed gtid.Set, err error) {
+	err = d.with(ctx, func(conn *sql.Conn) error {
+		if status, err = row(ctx, conn, "SHOW REPLICA STATUS"); err != nil {
+			return err
+		}
+		variables, err := row(ctx, conn, "SELECT @@global.gtid_executed AS executed")
+		if err != nil {
+			return err
+		}
+		executed, err = gtid.Parse(oneLine(variables["executed"]))
+		return err
+	})
+	if status["source_host"] == "" {
+		status = nil
+	}
+	return status, executed, err
+}
+
+// ackTimeout is the longest that the server can wait, 49 days: in effect, it never goes on without an acknowledgement.
+const ackTimeout = (1<<32 - 1) * time.Millisecond
+
+// SetRequiredAcks makes commits wait until so many replicas have confirmed them; 0 lets them go on without.
+func (d *DB) SetRequiredAcks(ctx context.Context, acks int) error {
+	if acks < 0 {
+		return errors.New("the number of acknowledgements is negative")
+	}
+	statements := []string{"SET GLOBAL rpl_semi_sync_replica_enabled = OFF"}
+	if acks == 0 {
+		statements = append(statements, "SET GLOBAL rpl_semi_sync_source_enabled = OFF")
+	} else {
+		statements = append(statements,
+			fmt.Sprintf("SET GLOBAL rpl_semi_sync_source_timeout = %d", ackTimeout.Milliseconds()),
+			"SET GLOBAL rpl_semi_sync_source_wait_point = AFTER_SYNC",
+			"SET GLOBAL rpl_semi_sync_source_wait_no_replica = ON",
+			fmt.Sprintf("SET GLOBAL rpl_semi_sync_source_wait_for_replica_count = %d", acks),
+			"SET GLOBAL rpl_semi_sync_source_enabled = ON",
+		)
+	}
+	return d.exec(ctx, statements...)
+}
+
+// SemiSyncClients returns the number of connected replicas that confirm commits.
+func (d *DB) SemiSyncClients(ctx context.Context) (clients int, err error) {
+	err = d.with(ctx, func(conn *sql.Conn) error {
+		status, err := row(ctx, conn, "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_source_clients'")
+		clients = number(status["value"])
+		return err
+	})
+	return clients, err
+}
+
+// ReloadTLS makes the server read its certificate files again.
+func (d *DB) ReloadTLS(ctx context.Context) error {
+	return d.exec(ctx, "ALTER INSTANCE RELOAD TLS")
+}

@@ -1,0 +1,269 @@
+/*
+Copyright The MySQL API Server Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
+	"github.com/presslabs/mysql-apiserver/pkg/agent/httpapi"
+	"github.com/presslabs/mysql-apiserver/pkg/agent/process"
+	"github.com/presslabs/mysql-apiserver/pkg/mycnf"
+)
+
+const (
+	socketName = "mysqld.sock"
+	pidName    = "mysqld.pid"
+
+	// exitRestart is the exit code by which mysqld asks the supervisor that it was told of to start it again (RESTART, CLONE).
+	exitRestart = 16
+
+	firstBackoff = time.Second
+	maxBackoff   = 30 * time.Second
+	// longRun is how long mysqld must have run for its end not to count as one more failure to start.
+	longRun = time.Minute
+)
+
+// live is the node's life cycle: as long as there are data, mysqld runs; while there are none, an order is awaited.
+func (a *Agent) live(ctx context.Context) error {
+	var backoff time.Duration
+	for ctx.Err() == nil {
+		has, err := a.volume.HasData()
+		if err != nil {
+			return err
+		}
+		if !has {
+			a.board.update(func(s *api.State) { s.Phase, s.HasData, s.Role = api.PhaseEmpty, false, api.RoleNone })
+			a.awaitJob(ctx, nil)
+			backoff = 0
+			continue
+		}
+		started := time.Now()
+		restart := a.runMysqld(ctx)
+		switch {
+		case restart:
+			backoff = 0
+			continue
+		case time.Since(started) > longRun || backoff == 0:
+			backoff = firstBackoff
+		default:
+			backoff = min(2*backoff, maxBackoff)
+		}
+		if time.Since(started) > longRun {
+			continue // it ran well: start it again at once
+		}
+		a.awaitJob(ctx, time.After(backoff))
+	}
+	return nil
+}
+
+// awaitJob carries out the next long order, unless the time is over before there is one.
+func (a *Agent) awaitJob(ctx context.Context, over <-chan time.Time) {
+	select {
+	case <-ctx.Done():
+	case <-over:
+	case j := <-a.jobs:
+		a.carryOut(ctx, j)
+	}
+}
+
+// carryOut runs a long order while mysqld is down.
+func (a *Agent) carryOut(ctx context.Context, j job) {
+	defer a.underway.Store(nil)
+	phase := api.PhaseInitializing
+	if j.kind == api.OrderClone {
+		phase = api.PhaseCloning
+	}
+	a.board.update(func(s *api.State) { s.Phase, s.Message, s.Role = phase, "", api.RoleNone })
+	a.log.Info("carrying out a long order", "kind", j.kind)
+	started := time.Now()
+	err := j.run(ctx)
+	message := ""
+	if err != nil {
+		message = fmt.Sprintf("%s failed: %v", j.kind, err)
+		a.log.Error("a long order failed", "kind", j.kind, "error", err)
+	} else {
+		a.log.Info("a long order is done", "kind", j.kind, "seconds", time.Since(started).Seconds())
+	}
+	if err := a.volume.Clean(); err != nil {
+		a.log.Error("cleaning the volume failed", "error", err)
+	}
+	a.board.update(func(s *api.State) { s.Phase, s.Message = api.PhaseStopped, message })
+	if err := a.reportVolume(); err != nil {
+		a.log.Error("reading the volume failed", "error", err)
+	}
+}
+
+// runMysqld runs mysqld once, from its start to its end, and tells whether it wants to be started again at once.
+func (a *Agent) runMysqld(ctx context.Context) (restart bool) {
+	output := &outputLog{agent: a}
+	proc, err := a.startMysqld(ctx, output)
+	if err != nil {
+		a.stopped("", err.Error())
+		return false
+	}
+	a.log.Info("mysqld has been started", "pid", proc.PID())
+	sessionCtx, endSession := context.WithCancel(context.Background())
+	a.board.update(func(s *api.State) { s.Phase, s.Message = api.PhaseStarting, "" })
+	var served sync.WaitGroup
+	served.Go(func() { a.serve(sessionCtx) })
+
+	var next *job
+	select {
+	case <-proc.Done():
+	case <-ctx.Done():
+		a.log.Info("stopping mysqld")
+		proc.Signal(syscall.SIGTERM)
+	case j := <-a.jobs:
+		next = &j
+		proc.Signal(syscall.SIGTERM)
+	}
+	<-proc.Done()
+	// From here on nothing that was observed before is reported any more.
+	endSession()
+	a.session.Store(nil)
+	exit := proc.Exit()
+	if line := output.lastError(); line != "" && !proc.Succeeded() {
+		exit += ": " + line
+	}
+	a.log.Info("mysqld has ended", "exit", exit)
+	a.stopped(exit, "mysqld has ended")
+	served.Wait()
+	if next != nil {
+		a.carryOut(ctx, *next)
+		return true
+	}
+	return ctx.Err() == nil && (proc.ExitCode() == exitRestart || proc.Succeeded())
+}
+
+// stopped reports that mysqld does not run.
+func (a *Agent) stopped(exit, message string) {
+	a.board.update(func(s *api.State) {
+		*s = withMySQL(*s, api.State{})
+		s.Phase, s.Role, s.Message = api.PhaseStopped, api.RoleNone, message
+		if exit != "" {
+			s.LastExit = exit
+		}
+	})
+}
+
+// startMysqld writes what mysqld reads at its start, and starts it.
+func (a *Agent) startMysqld(ctx context.Context, output *outputLog) (*process.Process, error) {
+	creds, err := a.options.loadCredentials()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.writeConfig(ctx, a.runFile("my.cnf"), a.volume.DataDir()); err != nil {
+		return nil, err
+	}
+	if err := writePrivate(a.startFile(), startStatements(creds, a.config.InitFileExtraSQL)); err != nil {
+		return nil, err
+	}
+	argv := a.mysqldArgv(a.runFile("my.cnf"), "--init-file="+a.startFile())
+	// Told of a supervisor, mysqld can restart itself.
+	env := []string{fmt.Sprintf("MYSQLD_PARENT_PID=%d", os.Getpid())}
+	return process.Start(argv, env, output.line)
+}
+
+// startFile holds the statements of the start. It is removed once mysqld has read it, because there are passwords in it.
+func (a *Agent) startFile() string { return a.runFile("start.sql") }
+
+func (a *Agent) runFile(name string) string { return filepath.Join(a.options.RunDir, name) }
+
+// mysqldArgv returns the words that run mysqld with a configuration file.
+func (a *Agent) mysqldArgv(configFile string, options ...string) []string {
+	return slices.Concat(a.options.Mysqld, []string{"--defaults-file=" + configFile}, a.options.MysqldOptions, options)
+}
+
+// writeConfig generates a my.cnf for a data directory.
+func (a *Agent) writeConfig(ctx context.Context, path, dataDir string) error {
+	version, err := a.mysqldVersion(ctx)
+	if err != nil {
+		return err
+	}
+	reportHost := a.options.PodName
+	if a.config.HostDomain != "" {
+		reportHost += "." + a.config.HostDomain
+	}
+	text, err := mycnf.Generate(mycnf.Input{
+		Version:      version,
+		ServerID:     uint32(a.config.ServerIDOffset) + uint32(a.options.Ordinal),
+		ReportHost:   reportHost,
+		Port:         a.options.MySQLPort,
+		BindAddress:  a.options.MySQLHost,
+		DataDir:      dataDir,
+		BinlogBase:   filepath.Join(dataDir, "binlog"),
+		RelayLogBase: filepath.Join(dataDir, "relay-log"),
+		TempDir:      a.volume.TempDir(),
+		Socket:       a.runFile(socketName),
+		PIDFile:      a.runFile(pidName),
+		CA:           a.caFile(),
+		Cert:         filepath.Join(a.options.TLSDir, httpapi.CertFile),
+		Key:          filepath.Join(a.options.TLSDir, httpapi.KeyFile),
+		MemoryBytes:  a.options.MemoryBytes,
+		CPUMillis:    a.options.CPUMillis,
+		VolumeBytes:  a.config.VolumeBytes,
+		User:         a.config.MysqlConf,
+	})
+	if err != nil {
+		return fmt.Errorf("generate my.cnf: %w", err)
+	}
+	return writePrivate(path, text)
+}
+
+func (a *Agent) caFile() string { return filepath.Join(a.options.TLSDir, httpapi.CAFile) }
+
+// mysqldVersion asks the program itself: the image decides which one it is.
+func (a *Agent) mysqldVersion(ctx context.Context) (string, error) {
+	var lines []string
+	argv := slices.Concat(a.options.Mysqld, []string{"--no-defaults", "--version"})
+	proc, err := process.Start(argv, nil, func(line string) { lines = append(lines, line) })
+	if err != nil {
+		return "", err
+	}
+	select {
+	case <-proc.Done():
+	case <-ctx.Done():
+		proc.Signal(syscall.SIGKILL)
+		<-proc.Done()
+	}
+	// "/usr/sbin/mysqld  Ver 8.0.36-28 for Linux on x86_64 (Percona Server …)"
+	words := strings.Fields(strings.Join(lines, " "))
+	if i := slices.Index(words, "Ver"); i >= 0 && i+1 < len(words) && proc.Succeeded() {
+		return words[i+1], nil
+	}
+	return "", fmt.Errorf("find the version of mysqld: %s: %s", proc.Exit(), strings.Join(lines, " "))
+}
+
+// writePrivate writes a file that only we can read.
+func writePrivate(path, text string) error {
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", filepath.Base(path), err)
+	}
+	return nil
+}

@@ -1,0 +1,191 @@
+/*
+Copyright The MySQL API Server Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package agent
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
+	"github.com/presslabs/mysql-apiserver/pkg/agent/db"
+	"github.com/presslabs/mysql-apiserver/pkg/agent/volume"
+)
+
+// Order implements httpapi.Node: orders are carried out one at a time.
+func (a *Agent) Order(ctx context.Context, order api.Order) api.OrderResult {
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return a.refused(api.RefusedBusy, "another order is being carried out")
+	}
+	result := a.obey(order)
+	a.log.Info("order", "kind", order.Kind, "term", order.Term, "source", order.Source, "requiredAcks", order.RequiredAcks,
+		"readOnly", order.ReadOnly, "outcome", result.Outcome, "reason", result.Reason, "message", result.Message)
+	return result
+}
+
+func (a *Agent) obey(order api.Order) api.OrderResult {
+	state := a.board.peek()
+	now := situation{clusterUID: a.config.ClusterUID, record: a.volume.Record(), hasData: state.HasData, phase: state.Phase}
+	if j := a.underway.Load(); j != nil {
+		now.underway = j.kind
+	}
+	switch v, reason, message := judge(order, now); v {
+	case refuse:
+		return a.refused(reason, message)
+	case alreadyDone:
+		return a.result(api.OutcomeDone, "", message)
+	case alreadyUnderway:
+		return a.result(api.OutcomeAccepted, "", message)
+	}
+	// The term first: from here on, nothing of an older one is obeyed, whatever becomes of this order.
+	if err := a.acceptTerm(order); err != nil {
+		return a.result(api.OutcomeFailed, "", err.Error())
+	}
+	switch order.Kind {
+	case api.OrderInitialize:
+		return a.begin(job{order.Kind, a.initialize})
+	case api.OrderClone:
+		return a.begin(job{order.Kind, func(ctx context.Context) error { return a.clone(ctx, order) }})
+	}
+	return a.carryOutNow(order)
+}
+
+// acceptTerm remembers the order's term. The data of another cluster become this one's.
+func (a *Agent) acceptTerm(order api.Order) error {
+	err := a.volume.Update(func(r *volume.Record) {
+		if r.ClusterUID != order.ClusterUID {
+			*r = volume.Record{ClusterUID: order.ClusterUID, ResetReplication: r.ResetReplication}
+		}
+		r.Term = order.Term
+	})
+	if err != nil {
+		return err
+	}
+	return a.reportVolume()
+}
+
+// begin hands a long order to the life cycle.
+func (a *Agent) begin(j job) api.OrderResult {
+	a.underway.Store(&j)
+	a.jobs <- j // there is room: one job at a time is under way
+	return a.result(api.OutcomeAccepted, "", "")
+}
+
+// carryOutNow carries out an order on the running mysqld. It does not end when the one who gave the order hangs up.
+func (a *Agent) carryOutNow(order api.Order) api.OrderResult {
+	s := a.session.Load()
+	if s == nil {
+		return a.refused(api.RefusedBusy, "mysqld is not running")
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, a.options.OrderTimeout)
+	defer cancel()
+	role, message, err := api.RoleNone, "", error(nil)
+	switch order.Kind {
+	case api.OrderFollow:
+		role, err = api.RoleReplica, a.follow(ctx, s.db, *order.Source)
+	case api.OrderDemote:
+		err = a.demote(ctx, s.db)
+	case api.OrderPromote:
+		role = api.RolePrimary
+		message, err = a.promote(ctx, s.db, order)
+	}
+	if err == nil {
+		a.updateIn(s.ctx, func(st *api.State) { st.Role, st.Message = role, message })
+	}
+	a.observe(s)
+	if err != nil {
+		return a.result(api.OutcomeFailed, "", err.Error())
+	}
+	return a.result(api.OutcomeDone, "", message)
+}
+
+// follow makes the node a replica.
+func (a *Agent) follow(ctx context.Context, mysql *db.DB, source api.Endpoint) error {
+	creds, err := a.options.loadCredentials()
+	if err != nil {
+		return err
+	}
+	if err := a.stepDown(ctx, mysql, false); err != nil {
+		return err
+	}
+	return mysql.Follow(ctx, db.Source{
+		Host: source.Host, Port: source.Port, User: api.AccountReplication, Password: creds.replication, CA: a.caFile(),
+	})
+}
+
+// demote makes the node a read-only server that follows nobody.
+func (a *Agent) demote(ctx context.Context, mysql *db.DB) error {
+	if err := a.stepDown(ctx, mysql, true); err != nil {
+		return err
+	}
+	if err := mysql.EndSemiSyncSource(ctx); err != nil {
+		return err
+	}
+	return mysql.StopReplication(ctx)
+}
+
+// stepDown makes the node read-only. Clients of a node that was writable are cut off, so that they find the new primary; those of a
+// replica may go on reading unless all are to be cut off.
+func (a *Agent) stepDown(ctx context.Context, mysql *db.DB, closeAll bool) error {
+	readOnly, err := mysql.IsReadOnly(ctx)
+	if err != nil || readOnly && !closeAll {
+		return err
+	}
+	return mysql.MakeReadOnly(ctx, true)
+}
+
+// promote makes the node the primary. While fewer replicas are connected than have to confirm each commit, it stays read-only: the
+// first commits would wait, and one that changes accounts would keep the very replicas out that it waits for.
+func (a *Agent) promote(ctx context.Context, mysql *db.DB, order api.Order) (message string, err error) {
+	readOnly, err := mysql.IsReadOnly(ctx)
+	if err != nil {
+		return "", err
+	}
+	if order.ReadOnly && !readOnly {
+		if err := mysql.MakeReadOnly(ctx, false); err != nil {
+			return "", err
+		}
+	}
+	if err := mysql.FinishReplication(ctx); err != nil {
+		return "", err
+	}
+	if err := mysql.SetRequiredAcks(ctx, order.RequiredAcks); err != nil {
+		return "", err
+	}
+	if order.ReadOnly || !readOnly {
+		return "", nil
+	}
+	clients, err := mysql.SemiSyncClients(ctx)
+	if err != nil {
+		return "", err
+	}
+	if clients < order.RequiredAcks {
+		return fmt.Sprintf("read-only until %d replicas that confirm commits are connected; now there are %d", order.RequiredAcks, clients), nil
+	}
+	return "", mysql.LiftReadOnly(ctx)
+}
+
+func (a *Agent) refused(reason, message string) api.OrderResult {
+	return a.result(api.OutcomeRefused, reason, message)
+}
+
+func (a *Agent) result(outcome api.Outcome, reason, message string) api.OrderResult {
+	state, _ := a.board.read()
+	return api.OrderResult{Outcome: outcome, Reason: reason, Message: message, State: state}
+}

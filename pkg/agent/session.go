@@ -1,0 +1,238 @@
+/*
+Copyright The MySQL API Server Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
+	"github.com/presslabs/mysql-apiserver/pkg/agent/db"
+	"github.com/presslabs/mysql-apiserver/pkg/agent/httpapi"
+	"github.com/presslabs/mysql-apiserver/pkg/agent/volume"
+)
+
+const (
+	// connectInterval is how often a starting mysqld is tried, in addition to each line of its log.
+	connectInterval = 100 * time.Millisecond
+	// observeTimeout bounds one observation; much longer than it ever takes.
+	observeTimeout = 2 * time.Second
+	// leastPause between observations keeps a mysqld that logs a lot from being asked all the time.
+	leastPause = 20 * time.Millisecond
+	// filesInterval is how often mounted Secrets are looked at. The kubelet itself takes a minute to change them.
+	filesInterval = 10 * time.Second
+)
+
+// session is one run of mysqld that answers.
+type session struct {
+	// ctx ends when that mysqld has.
+	ctx context.Context
+	db  *db.DB
+
+	// lock guards the fields below and lets only one observation run.
+	lock       chan struct{}
+	lastAnswer time.Time
+	tlsDigest  string
+}
+
+// serve connects to a starting mysqld and observes it until it has ended.
+func (a *Agent) serve(ctx context.Context) {
+	conn := a.connect(ctx)
+	if conn == nil {
+		return
+	}
+	s := &session{ctx: ctx, db: conn, lock: make(chan struct{}, 1), lastAnswer: time.Now()}
+	s.tlsDigest, _ = a.digestTLS()
+	// Close waits for an observation that is under way; the end of ctx ends that too.
+	defer func() {
+		s.lock <- struct{}{}
+		conn.Close()
+	}()
+	if err := os.Remove(a.startFile()); err != nil {
+		a.log.Error("removing the statements of the start failed", "error", err)
+	}
+	if !a.prepare(s) {
+		return
+	}
+	a.session.Store(s)
+	a.observe(s)
+	a.log.Info("mysqld answers")
+	a.watch(s)
+}
+
+// connect tries until mysqld answers; it returns nil if mysqld ends before.
+func (a *Agent) connect(ctx context.Context) *db.DB {
+	again := time.NewTicker(connectInterval)
+	defer again.Stop()
+	for {
+		creds, err := a.options.loadCredentials()
+		if err == nil {
+			var conn *db.DB
+			attempt, cancel := context.WithTimeout(ctx, observeTimeout)
+			conn, err = db.Open(attempt, a.runFile(socketName), api.AccountAgent, creds.agent)
+			cancel()
+			if err == nil {
+				return conn
+			}
+		}
+		if db.IsRefusal(err) {
+			a.updateIn(ctx, func(s *api.State) { s.Message = err.Error() })
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+		case <-a.kick:
+		}
+	}
+}
+
+// prepare makes sure of what every start must be like, before anything is reported: born read-only, following nobody.
+func (a *Agent) prepare(s *session) bool {
+	for {
+		err := func() error {
+			if err := s.db.MakeReadOnly(s.ctx, false); err != nil {
+				return err
+			}
+			record := a.volume.Record()
+			if !record.ResetReplication {
+				return nil
+			}
+			// The donor's own source came along with the cloned data, and points into relay logs that did not.
+			if err := s.db.ForgetSource(s.ctx); err != nil {
+				return err
+			}
+			return a.volume.Update(func(r *volume.Record) { r.ResetReplication = false })
+		}()
+		if err == nil {
+			return true
+		}
+		a.log.Error("preparing mysqld failed", "error", err)
+		a.updateIn(s.ctx, func(st *api.State) { st.Message = fmt.Sprintf("preparing mysqld failed: %v", err) })
+		select {
+		case <-s.ctx.Done():
+			return false
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// watch observes whenever there is reason to, and now and then without.
+func (a *Agent) watch(s *session) {
+	tick := time.NewTicker(a.options.PollInterval)
+	defer tick.Stop()
+	files := time.NewTicker(filesInterval)
+	defer files.Stop()
+	for {
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-files.C:
+			a.alignFiles(s)
+			continue
+		case <-tick.C:
+		case <-a.kick:
+		}
+		a.observe(s)
+		select {
+		case <-s.ctx.Done():
+		case <-time.After(leastPause):
+		}
+	}
+}
+
+// observe asks MySQL for its state and reports it.
+func (a *Agent) observe(s *session) {
+	select {
+	case s.lock <- struct{}{}:
+	case <-s.ctx.Done():
+		return
+	}
+	defer func() { <-s.lock }()
+	ctx, cancel := context.WithTimeout(s.ctx, observeTimeout)
+	defer cancel()
+	observed, err := s.db.Observe(ctx)
+	if err != nil {
+		silent := time.Since(s.lastAnswer)
+		a.log.Warn("observing mysqld failed", "error", err, "silentSeconds", silent.Seconds())
+		if silent > a.options.HungAfter {
+			a.updateIn(s.ctx, func(st *api.State) {
+				*st = withMySQL(*st, api.State{})
+				st.Phase, st.Message = api.PhaseHung, fmt.Sprintf("mysqld does not answer: %v", err)
+			})
+		}
+		return
+	}
+	s.lastAnswer = time.Now()
+	a.updateIn(s.ctx, func(st *api.State) {
+		*st = withMySQL(*st, observed)
+		if st.Phase != api.PhaseRunning {
+			st.Phase, st.Message = api.PhaseRunning, ""
+		}
+	})
+	if sync := observed.SemiSync; sync.SourceEnabled && sync.WaitSessions > 0 && sync.Clients < sync.RequiredAcks {
+		if err := s.db.ReleaseAccountLock(ctx); err != nil {
+			a.log.Warn("releasing the lock of the accounts failed", "error", err)
+		}
+	}
+}
+
+// updateIn changes the State unless the mysqld that the change is about has ended: its end must not be overwritten.
+func (a *Agent) updateIn(ctx context.Context, change func(*api.State)) {
+	a.board.update(func(s *api.State) {
+		if ctx.Err() == nil {
+			change(s)
+		}
+	})
+}
+
+// alignFiles makes mysqld use rotated certificates.
+func (a *Agent) alignFiles(s *session) {
+	digest, err := a.digestTLS()
+	if err != nil || digest == s.tlsDigest {
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, observeTimeout)
+	defer cancel()
+	if err := s.db.ReloadTLS(ctx); err != nil {
+		a.log.Error("loading the new certificates failed", "error", err)
+		return
+	}
+	s.tlsDigest = digest
+	a.log.Info("mysqld uses the new certificates")
+}
+
+func (a *Agent) digestTLS() (string, error) {
+	hash := sha256.New()
+	for _, name := range []string{httpapi.CAFile, httpapi.CertFile, httpapi.KeyFile} {
+		file, err := os.Open(filepath.Join(a.options.TLSDir, name))
+		if err != nil {
+			return "", err
+		}
+		_, err = io.Copy(hash, file)
+		file.Close()
+		if err != nil {
+			return "", err
+		}
+	}
+	return string(hash.Sum(nil)), nil
+}
