@@ -1,0 +1,93 @@
+/*
+Copyright The MySQL API Server Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package topology
+
+import (
+	"fmt"
+
+	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
+	"github.com/presslabs/mysql-apiserver/pkg/gtid"
+)
+
+// follow orders the nodes that hold data, the primary apart, to follow it, if their state differs from that; whether or not the
+// primary takes writes yet, because it may be waiting for them.
+//
+// A node is not made to follow before its data have been compared with the primary's. If it holds transactions that the primary
+// lacks, it is left alone, read-only, its data untouched (safety rule 6).
+func (v *view) follow() []NodeOrder {
+	if v.primary == nil {
+		return nil
+	}
+	var orders []NodeOrder
+	for _, n := range v.others() {
+		if !n.running() || n.Terminating {
+			continue
+		}
+		order := api.Order{ClusterUID: v.ClusterUID, Term: v.Record.Term, Kind: api.OrderFollow, Source: endpoint(v.primary)}
+		switch {
+		case v.following(n) && !n.writable():
+			continue
+		case v.errant(n) != "":
+			if !n.writable() {
+				continue
+			}
+			order.Kind, order.Source = api.OrderDemote, nil
+		case n.writable():
+			// Whatever it may be compared with, it has to stop taking writes now.
+			if !v.comparable() {
+				order.Kind, order.Source = api.OrderDemote, nil
+			}
+		case !v.comparable():
+			continue
+		}
+		orders = append(orders, NodeOrder{Node: n.Name, Order: order})
+	}
+	return orders
+}
+
+// comparable is true when the primary's transactions are known, or it is known to have none.
+func (v *view) comparable() bool { return v.primary.running() || v.primary.empty() || v.primary.busy() }
+
+// errant are the transactions that the node holds and the primary lacks and will never have, empty if there are none or if it
+// can not be told. The primary's own transactions do not count: its last report may simply be older than the node's.
+func (v *view) errant(n *node) string {
+	if n == v.primary || v.primary == nil || !v.primary.running() || !n.running() {
+		return ""
+	}
+	extra := n.received.Subtract(v.primary.executed)
+	if extra.IsEmpty() {
+		return ""
+	}
+	own, err := parseSet(v.primary.State.ServerUUID + allNumbers)
+	if err != nil {
+		return extra.String()
+	}
+	return extra.Subtract(own).String()
+}
+
+// allNumbers, after the UUID of a server, makes the set of all transactions that it will ever number.
+const allNumbers = ":1-9223372036854775806"
+
+func endpoint(n *node) *api.Endpoint { return &api.Endpoint{Host: n.Host, Port: api.MySQLPort} }
+
+func parseSet(s string) (gtid.Set, error) {
+	set, err := gtid.Parse(s)
+	if err != nil {
+		return set, fmt.Errorf("parse a set of transactions: %w", err)
+	}
+	return set, nil
+}
