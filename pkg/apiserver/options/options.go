@@ -47,6 +47,8 @@ type Options struct {
 	DataDir string
 	// EtcdQuotaBytes is how large the embedded etcd may grow, in bytes.
 	EtcdQuotaBytes int64
+	// EtcdUnsafeNoFsync lets a loss of power cost data of the embedded etcd. It has no flag: it is for tests.
+	EtcdUnsafeNoFsync bool
 	// MysqlVersionsFile is the path of the catalogue of MySQL versions; empty for the built-in one.
 	MysqlVersionsFile string
 	// ServingCert says how an aggregated server gets its certificate, unless files are given.

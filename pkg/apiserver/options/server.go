@@ -56,7 +56,9 @@ func (o *Options) NewServer(ctx context.Context) (_ *Server, err error) {
 	endpoints := o.Recommended.Etcd.StorageConfig.Transport.ServerList
 	if o.embedded() {
 		// It comes first because it holds the lock of the data directory.
-		s.etcd, err = etcd.Start(ctx, etcd.Options{DataDir: filepath.Join(o.DataDir, "etcd"), QuotaBytes: o.EtcdQuotaBytes})
+		s.etcd, err = etcd.Start(ctx, etcd.Options{
+			DataDir: filepath.Join(o.DataDir, "etcd"), QuotaBytes: o.EtcdQuotaBytes, UnsafeNoFsync: o.EtcdUnsafeNoFsync,
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -117,12 +117,16 @@ func (strategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
 
 // ValidateUpdate adds to the declarative rules those that they can not express.
 func (s strategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
-	return nil
+	return validation.ValidateMysqlClusterUpdate(obj.(*mysql.MysqlCluster), old.(*mysql.MysqlCluster), s.catalog)
 }
 
-// WarningsOnUpdate implements rest.RESTUpdateStrategy.
-func (strategy) WarningsOnUpdate(context.Context, runtime.Object, runtime.Object) []string {
-	return nil
+// WarningsOnUpdate tells what is allowed but risky, when spec changes; who labels a cluster is not to be bothered.
+func (strategy) WarningsOnUpdate(_ context.Context, obj, old runtime.Object) []string {
+	cluster, oldCluster := obj.(*mysql.MysqlCluster), old.(*mysql.MysqlCluster)
+	if cluster.Generation == oldCluster.Generation {
+		return nil
+	}
+	return validation.Warnings(cluster)
 }
 
 // statusStrategy says what an update of the subresource status may do.
