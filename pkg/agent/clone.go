@@ -30,7 +30,7 @@ import (
 
 // scratchOptions make the server that only runs CLONE cheap: nothing of it is kept.
 var scratchOptions = []string{
-	"--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF", "--loose-innodb-redo-log-capacity=8M",
+	"--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF", "--loose-innodb-redo-log-capacity=8M",
 }
 
 const (
@@ -96,7 +96,7 @@ func (a *Agent) runScratch(ctx context.Context, f func(ctx context.Context, mysq
 	defer cancel()
 	socket := a.runFile(scratchSocket)
 	output := &outputLog{}
-	options := append([]string{"--skip-networking", "--socket=" + socket}, scratchOptions...)
+	options := append([]string{"--skip-networking", "--skip-log-bin", "--socket=" + socket}, scratchOptions...)
 	proc, err := process.Start(a.mysqldArgv(a.runFile("initialize.cnf"), options...), nil, output.line)
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func (a *Agent) runInitialize(ctx context.Context, dir string, options ...string
 	if err := a.writeConfig(ctx, configFile, dir); err != nil {
 		return err
 	}
-	return a.runToEnd(ctx, a.mysqldArgv(configFile, append([]string{"--initialize-insecure"}, options...)...))
+	return a.runToEnd(ctx, a.mysqldArgv(configFile, append([]string{"--initialize-insecure", "--skip-log-bin"}, options...)...))
 }
 
 // runToEnd runs a mysqld that ends by itself. It is killed when the agent stops: what it makes is unfinished then.

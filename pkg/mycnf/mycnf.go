@@ -44,10 +44,8 @@ type Input struct {
 	Port        int
 	BindAddress string
 
-	// DataDir, BinlogBase and RelayLogBase lie on the volume; the latter two are the starts of file names.
-	DataDir      string
-	BinlogBase   string
-	RelayLogBase string
+	// DataDir holds everything that MySQL keeps, the binary and relay logs included.
+	DataDir string
 	// TempDir takes the temporary files of large queries.
 	TempDir string
 	// Socket and PIDFile lie outside of the volume.

@@ -24,7 +24,7 @@ import (
 func input(version string, user map[string]string) Input {
 	return Input{
 		Version: version, ServerID: 101, ReportHost: "foo-mysql-1.foo.ns.svc", Port: 3306,
-		DataDir: "/v/data", BinlogBase: "/v/data/binlog", RelayLogBase: "/v/data/relay", TempDir: "/v/tmp",
+		DataDir: "/v/data", TempDir: "/v/tmp",
 		Socket: "/r/mysql.sock", PIDFile: "/r/mysqld.pid", CA: "/t/ca.crt", Cert: "/t/tls.crt", Key: "/t/tls.key",
 		MemoryBytes: gibi, CPUMillis: 2000, VolumeBytes: 10 * gibi, User: user,
 	}
@@ -57,7 +57,7 @@ func TestGenerateKeepsTheSafetyRules(t *testing.T) {
 		got := parse(t, text)
 		for name, want := range map[string]string{
 			"super_read_only": "ON", "read_only": "ON", "skip_replica_start": "ON", "persisted_globals_load": "OFF",
-			"gtid_mode": "ON", "enforce_gtid_consistency": "ON", "binlog_format": "ROW", "log_replica_updates": "ON",
+			"gtid_mode": "ON", "enforce_gtid_consistency": "ON", "log_replica_updates": "ON",
 			"innodb_flush_log_at_trx_commit": "1", "sync_binlog": "1", "relay_log_recovery": "OFF",
 			"binlog_error_action": "ABORT_SERVER", "skip_name_resolve": "ON", "server_id": "101",
 		} {

@@ -92,9 +92,10 @@ func fixed(in Input, v version) map[string]string {
 
 		"gtid_mode":                "ON",
 		"enforce_gtid_consistency": "ON",
-		"log_bin":                  in.BinlogBase,
-		"log_replica_updates":      "ON",
-		"binlog_format":            "ROW",
+		// Relative names: the lists of log files stay true when the data directory is renamed. The format is always ROW, the
+		// default; naming it only makes later versions complain.
+		"log_bin":             "binlog",
+		"log_replica_updates": "ON",
 		// If the binary log cannot be written, stop instead of committing what no replica will ever see.
 		"binlog_error_action": "ABORT_SERVER",
 
@@ -105,7 +106,7 @@ func fixed(in Input, v version) map[string]string {
 		// Variables persisted with SET PERSIST would be read after this file, and could undo the lines above.
 		"persisted_globals_load": "OFF",
 
-		"relay_log": in.RelayLogBase,
+		"relay_log": "relay-log",
 		// ON would throw away at each start what was received and not yet applied. With semi-sync, the primary may have
 		// acknowledged just that, and be gone. GTIDs make what is applied twice harmless.
 		"relay_log_recovery":            "OFF",
