@@ -97,7 +97,8 @@ func (v *view) primaryDonor() *node {
 	var silent []string
 	replicas := 0
 	for _, n := range v.others() {
-		if n.Ordinal >= v.Size && !n.Exists && !n.VolumeExists {
+		if n.Ordinal >= v.Size && !n.Exists {
+			// Removed: nothing has been counted on it since.
 			continue
 		}
 		replicas++
