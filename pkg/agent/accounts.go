@@ -55,7 +55,7 @@ func startStatements(c credentials, extra []string) string {
 	out.WriteString(internalAccountStatements(c))
 	for _, statement := range extra {
 		if statement = strings.TrimRight(strings.TrimSpace(statement), "; \t\n"); statement != "" {
-			out.WriteString(statement + ";\n")
+			out.WriteString(statement + "\n;\n") // on a line of its own: a comment may end the statement
 		}
 	}
 	return out.String()

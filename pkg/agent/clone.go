@@ -30,7 +30,7 @@ import (
 
 // scratchOptions make the server that only runs CLONE cheap: nothing of it is kept.
 var scratchOptions = []string{
-	"--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF", "--loose-innodb-redo-log-capacity=8M",
+	"--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF", "--loose-innodb-redo-log-capacity=32M",
 }
 
 const (

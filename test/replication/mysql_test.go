@@ -172,14 +172,20 @@ func (n *node) promote(term int64, acks int) {
 // newPair makes a primary and a replica with lossless semi-sync, in term 1.
 func newPair(c *cluster) (primary, replica *node) {
 	c.t.Helper()
-	primary, replica = c.add(), c.add()
-	primary.initialize(1)
+	primary, replica = c.addInitialized(), c.addInitialized()
+	joinPair(primary, replica)
+	return primary, replica
+}
+
+// joinPair makes two nodes with the same data a primary and its replica, in term 1.
+func joinPair(primary, replica *node) {
+	primary.c.t.Helper()
+	primary.waitFor("mysqld to run", running)
+	replica.waitFor("mysqld to run", running)
 	// As a source that waits for one replica it stays read-only until that is there.
 	primary.order(api.Order{Kind: api.OrderPromote, Term: 1, RequiredAcks: 1}, api.OutcomeDone)
-	replica.clone(1, primary)
 	replica.follow(1, primary)
 	primary.promote(1, 1)
-	return primary, replica
 }
 
 // eventually repeats a look until it holds, where the server has no event for it.
