@@ -536,7 +536,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterSpec(ref common.ReferenceCallbac
 					},
 					"mysqlVersion": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mysqlVersion is the version of MySQL, such as \"9.7\" or \"8.4\". The administrator of the API server decides which versions there are and which image each one stands for; an unknown one is refused with the list of those. If it is left out, the administrator's default is filled in when the cluster is created.",
+							Description: "mysqlVersion is the version of MySQL, such as \"9.7\" or \"8.4\". The administrator of the API server decides which versions there are and which image each one stands for; an unknown one is refused with the list of those. If it is left out, the administrator's default is filled in when the cluster is created. Once the cluster has data, it can be raised (8.0 to 8.4, 8.4 to 9) but not lowered.",
 							MaxLength:   ptr.To[int64](32),
 							Type:        []string{"string"},
 							Format:      "",
@@ -886,7 +886,7 @@ func schema_pkg_apis_mysql_v1alpha1_PodSpec(ref common.ReferenceCallback) common
 				Properties: map[string]spec.Schema{
 					"labels": {
 						SchemaProps: spec.SchemaProps{
-							Description: "labels are added to the labels of the pods.",
+							Description: "labels are added to the labels of the pods. Those with the prefix mysql.presslabs.io/ are reserved.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -901,7 +901,7 @@ func schema_pkg_apis_mysql_v1alpha1_PodSpec(ref common.ReferenceCallback) common
 					},
 					"annotations": {
 						SchemaProps: spec.SchemaProps{
-							Description: "annotations are added to the annotations of the pods.",
+							Description: "annotations are added to the annotations of the pods. Those with the prefix mysql.presslabs.io/ are reserved.",
 							Type:        []string{"object"},
 							AdditionalProperties: &spec.SchemaOrBool{
 								Allows: true,
@@ -916,7 +916,7 @@ func schema_pkg_apis_mysql_v1alpha1_PodSpec(ref common.ReferenceCallback) common
 					},
 					"resources": {
 						SchemaProps: spec.SchemaProps{
-							Description: "resources are the compute resources of the MySQL container. MySQL's buffers are sized from the memory that is requested here, unless mysqlConf sets them. Defaults to requests of 200m CPU and 1Gi of memory.",
+							Description: "resources are the compute resources of the MySQL container. MySQL's buffers are sized from the memory that is requested here, unless mysqlConf sets them; at least 256Mi. Defaults to requests of 200m CPU and 1Gi of memory.",
 							Default:     map[string]interface{}{},
 							Ref:         ref(corev1.ResourceRequirements{}.OpenAPIModelName()),
 						},
@@ -1033,7 +1033,7 @@ func schema_pkg_apis_mysql_v1alpha1_PodSpec(ref common.ReferenceCallback) common
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "volumes are additional volumes of the pods.",
+							Description: "volumes are additional volumes of the pods, of the types that the restricted Pod Security level allows: configMap, csi, downwardAPI, emptyDir, ephemeral, image, persistentVolumeClaim, projected and secret. The names agent-bin, config, credentials, data, run, tls, tmp and user-secret are reserved.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1054,7 +1054,7 @@ func schema_pkg_apis_mysql_v1alpha1_PodSpec(ref common.ReferenceCallback) common
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "volumeMounts are additional mounts of the MySQL container.",
+							Description: "volumeMounts are additional mounts, of volumes from volumes, into the MySQL container. They must not overlap the directories that MySQL and its agent use: /var/lib/mysql, /run/mysqld, /etc/mysql-agent, /opt/mysql-agent and /tmp.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1075,7 +1075,7 @@ func schema_pkg_apis_mysql_v1alpha1_PodSpec(ref common.ReferenceCallback) common
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "initContainers are additional containers that run to completion before MySQL starts.",
+							Description: "initContainers are additional containers that run to completion before MySQL starts. The names mysql and agent are reserved.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1096,7 +1096,7 @@ func schema_pkg_apis_mysql_v1alpha1_PodSpec(ref common.ReferenceCallback) common
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "containers are additional containers that run beside MySQL.",
+							Description: "containers are additional containers that run beside MySQL. The names mysql and agent are reserved. Besides your own volumes they may mount, with readOnly: true, the volumes data (MySQL's files) and run (its socket).",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

@@ -86,7 +86,8 @@ type MysqlClusterSpec struct {
 
 	// mysqlVersion is the version of MySQL, such as "9.7" or "8.4". The administrator of the API server decides which versions
 	// there are and which image each one stands for; an unknown one is refused with the list of those. If it is left out, the
-	// administrator's default is filled in when the cluster is created.
+	// administrator's default is filled in when the cluster is created. Once the cluster has data, it can be raised (8.0 to 8.4, 8.4
+	// to 9) but not lowered.
 	// +optional
 	// +k8s:optional
 	// +k8s:maxLength=32
@@ -178,16 +179,16 @@ type ReplicationSpec struct {
 
 // PodSpec customises the pods that MySQL runs in. Fields that are left out get safe defaults.
 type PodSpec struct {
-	// labels are added to the labels of the pods.
+	// labels are added to the labels of the pods. Those with the prefix mysql.presslabs.io/ are reserved.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty" protobuf:"bytes,1,rep,name=labels"`
 
-	// annotations are added to the annotations of the pods.
+	// annotations are added to the annotations of the pods. Those with the prefix mysql.presslabs.io/ are reserved.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty" protobuf:"bytes,2,rep,name=annotations"`
 
 	// resources are the compute resources of the MySQL container. MySQL's buffers are sized from the memory that is requested
-	// here, unless mysqlConf sets them. Defaults to requests of 200m CPU and 1Gi of memory.
+	// here, unless mysqlConf sets them; at least 256Mi. Defaults to requests of 200m CPU and 1Gi of memory.
 	// +optional
 	// +k8s:opaqueType
 	Resources corev1.ResourceRequirements `json:"resources,omitempty" protobuf:"bytes,3,opt,name=resources"`
@@ -244,7 +245,9 @@ type PodSpec struct {
 	// +k8s:validation:maxLength=253
 	ServiceAccountName string `json:"serviceAccountName,omitempty" protobuf:"bytes,11,opt,name=serviceAccountName"`
 
-	// volumes are additional volumes of the pods.
+	// volumes are additional volumes of the pods, of the types that the restricted Pod Security level allows: configMap, csi,
+	// downwardAPI, emptyDir, ephemeral, image, persistentVolumeClaim, projected and secret. The names agent-bin, config,
+	// credentials, data, run, tls, tmp and user-secret are reserved.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -254,7 +257,8 @@ type PodSpec struct {
 	// +k8s:eachVal=+k8s:opaqueType
 	Volumes []corev1.Volume `json:"volumes,omitempty" protobuf:"bytes,12,rep,name=volumes"`
 
-	// volumeMounts are additional mounts of the MySQL container.
+	// volumeMounts are additional mounts, of volumes from volumes, into the MySQL container. They must not overlap the directories
+	// that MySQL and its agent use: /var/lib/mysql, /run/mysqld, /etc/mysql-agent, /opt/mysql-agent and /tmp.
 	// +optional
 	// +listType=map
 	// +listMapKey=mountPath
@@ -264,7 +268,7 @@ type PodSpec struct {
 	// +k8s:eachVal=+k8s:opaqueType
 	VolumeMounts []corev1.VolumeMount `json:"volumeMounts,omitempty" protobuf:"bytes,13,rep,name=volumeMounts"`
 
-	// initContainers are additional containers that run to completion before MySQL starts.
+	// initContainers are additional containers that run to completion before MySQL starts. The names mysql and agent are reserved.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -274,7 +278,8 @@ type PodSpec struct {
 	// +k8s:eachVal=+k8s:opaqueType
 	InitContainers []corev1.Container `json:"initContainers,omitempty" protobuf:"bytes,14,rep,name=initContainers"`
 
-	// containers are additional containers that run beside MySQL.
+	// containers are additional containers that run beside MySQL. The names mysql and agent are reserved. Besides your own volumes
+	// they may mount, with readOnly: true, the volumes data (MySQL's files) and run (its socket).
 	// +optional
 	// +listType=map
 	// +listMapKey=name

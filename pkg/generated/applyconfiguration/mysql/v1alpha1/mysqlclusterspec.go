@@ -37,7 +37,8 @@ type MysqlClusterSpecApplyConfiguration struct {
 	SecretName *string `json:"secretName,omitempty"`
 	// mysqlVersion is the version of MySQL, such as "9.7" or "8.4". The administrator of the API server decides which versions
 	// there are and which image each one stands for; an unknown one is refused with the list of those. If it is left out, the
-	// administrator's default is filled in when the cluster is created.
+	// administrator's default is filled in when the cluster is created. Once the cluster has data, it can be raised (8.0 to 8.4, 8.4
+	// to 9) but not lowered.
 	MysqlVersion *string `json:"mysqlVersion,omitempty"`
 	// image is the container image of MySQL or Percona Server to run instead of the one that mysqlVersion stands for.
 	// mysqlVersion must still tell which version is inside.

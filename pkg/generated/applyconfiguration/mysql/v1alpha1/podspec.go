@@ -27,12 +27,12 @@ import (
 //
 // PodSpec customises the pods that MySQL runs in. Fields that are left out get safe defaults.
 type PodSpecApplyConfiguration struct {
-	// labels are added to the labels of the pods.
+	// labels are added to the labels of the pods. Those with the prefix mysql.presslabs.io/ are reserved.
 	Labels map[string]string `json:"labels,omitempty"`
-	// annotations are added to the annotations of the pods.
+	// annotations are added to the annotations of the pods. Those with the prefix mysql.presslabs.io/ are reserved.
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// resources are the compute resources of the MySQL container. MySQL's buffers are sized from the memory that is requested
-	// here, unless mysqlConf sets them. Defaults to requests of 200m CPU and 1Gi of memory.
+	// here, unless mysqlConf sets them; at least 256Mi. Defaults to requests of 200m CPU and 1Gi of memory.
 	Resources *v1.ResourceRequirements `json:"resources,omitempty"`
 	// imagePullPolicy says when the image of MySQL is pulled: Always, IfNotPresent or Never. Defaults to IfNotPresent.
 	ImagePullPolicy *v1.PullPolicy `json:"imagePullPolicy,omitempty"`
@@ -50,13 +50,17 @@ type PodSpecApplyConfiguration struct {
 	PriorityClassName *string `json:"priorityClassName,omitempty"`
 	// serviceAccountName is the name of a ServiceAccount of yours for the pods. By default one without any rights is created.
 	ServiceAccountName *string `json:"serviceAccountName,omitempty"`
-	// volumes are additional volumes of the pods.
+	// volumes are additional volumes of the pods, of the types that the restricted Pod Security level allows: configMap, csi,
+	// downwardAPI, emptyDir, ephemeral, image, persistentVolumeClaim, projected and secret. The names agent-bin, config,
+	// credentials, data, run, tls, tmp and user-secret are reserved.
 	Volumes []v1.Volume `json:"volumes,omitempty"`
-	// volumeMounts are additional mounts of the MySQL container.
+	// volumeMounts are additional mounts, of volumes from volumes, into the MySQL container. They must not overlap the directories
+	// that MySQL and its agent use: /var/lib/mysql, /run/mysqld, /etc/mysql-agent, /opt/mysql-agent and /tmp.
 	VolumeMounts []v1.VolumeMount `json:"volumeMounts,omitempty"`
-	// initContainers are additional containers that run to completion before MySQL starts.
+	// initContainers are additional containers that run to completion before MySQL starts. The names mysql and agent are reserved.
 	InitContainers []v1.Container `json:"initContainers,omitempty"`
-	// containers are additional containers that run beside MySQL.
+	// containers are additional containers that run beside MySQL. The names mysql and agent are reserved. Besides your own volumes
+	// they may mount, with readOnly: true, the volumes data (MySQL's files) and run (its socket).
 	Containers []v1.Container `json:"containers,omitempty"`
 }
 
