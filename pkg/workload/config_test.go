@@ -41,10 +41,12 @@ func hash(t *testing.T, change func(*v1alpha1.MysqlCluster)) string {
 func TestConfigHashChangesWithWhatNeedsARestart(t *testing.T) {
 	before := hash(t, func(*v1alpha1.MysqlCluster) {})
 	for name, change := range map[string]func(*v1alpha1.MysqlCluster){
-		"secretName":       func(c *v1alpha1.MysqlCluster) { c.Spec.SecretName = "other" },
-		"mysqlVersion":     func(c *v1alpha1.MysqlCluster) { c.Spec.MysqlVersion = "8.4" },
-		"image":            func(c *v1alpha1.MysqlCluster) { c.Spec.Image = "other" },
-		"mysqlConf":        func(c *v1alpha1.MysqlCluster) { c.Spec.MysqlConf = map[string]intstr.IntOrString{"a": intstr.FromInt32(1)} },
+		"secretName":   func(c *v1alpha1.MysqlCluster) { c.Spec.SecretName = "other" },
+		"mysqlVersion": func(c *v1alpha1.MysqlCluster) { c.Spec.MysqlVersion = "8.4" },
+		"image":        func(c *v1alpha1.MysqlCluster) { c.Spec.Image = "other" },
+		"mysqlConf": func(c *v1alpha1.MysqlCluster) {
+			c.Spec.MysqlConf = map[string]intstr.IntOrString{"a": intstr.FromInt32(1)}
+		},
 		"initFileExtraSQL": func(c *v1alpha1.MysqlCluster) { c.Spec.InitFileExtraSQL = []string{"SELECT 1"} },
 		"serverIDOffset":   func(c *v1alpha1.MysqlCluster) { c.Spec.ServerIDOffset = ptr.To[int32](7) },
 		"resources": func(c *v1alpha1.MysqlCluster) {
