@@ -36,6 +36,8 @@ var (
 	ownVolumes = []string{"agent-bin", "config", "credentials", "data", "run", "tls", "tmp", "user-secret"}
 	// sharedVolumes are those that the user's containers may look into: the data, and the directory of the socket.
 	sharedVolumes = []string{"data", "run"}
+	// ownPorts are what MySQL and its agent listen on. All containers of a pod share one network.
+	ownPorts = []int32{3306, 7306, 7307}
 	// ownDirectories are where the MySQL container has the product's files.
 	ownDirectories = []string{"/etc/mysql-agent", "/opt/mysql-agent", "/run/mysqld", "/tmp", "/var/lib/mysql", "/var/run/mysqld"}
 )
@@ -180,6 +182,9 @@ func validateContainer(c *corev1.Container, volumes map[string]bool, path *field
 	for i, port := range c.Ports {
 		at := path.Child("ports").Index(i)
 		errs = append(errs, invalid(at.Child("containerPort"), fmt.Sprint(port.ContainerPort), validation.IsValidPortNum(int(port.ContainerPort)))...)
+		if slices.Contains(ownPorts, port.ContainerPort) {
+			errs = append(errs, field.Forbidden(at.Child("containerPort"), "MySQL or its agent listens on this port of the pod"))
+		}
 		if port.HostPort != 0 {
 			errs = append(errs, field.Forbidden(at.Child("hostPort"), restricted))
 		}

@@ -159,6 +159,7 @@ func TestValidateContainers(t *testing.T) {
 		"the credentials":    {mount("credentials", true), podProblem(field.ErrorTypeNotFound, "containers[0].volumeMounts[0].name", "")},
 		"port":               {change: port(corev1.ContainerPort{ContainerPort: 9104})},
 		"no port":            {port(corev1.ContainerPort{}), podProblem(field.ErrorTypeInvalid, "containers[0].ports[0].containerPort", "")},
+		"port of MySQL":      {port(corev1.ContainerPort{ContainerPort: 3306}), podProblem(field.ErrorTypeForbidden, "containers[0].ports[0].containerPort", "listens on this port")},
 		"port of the host":   {port(corev1.ContainerPort{ContainerPort: 1, HostPort: 1}), podProblem(field.ErrorTypeForbidden, "containers[0].ports[0].hostPort", "restricted")},
 		"unprivileged":       {change: security(corev1.SecurityContext{Privileged: ptr.To(false), AllowPrivilegeEscalation: ptr.To(false)})},
 		"privileged":         {security(corev1.SecurityContext{Privileged: ptr.To(true)}), podProblem(field.ErrorTypeForbidden, "containers[0].securityContext.privileged", "")},
