@@ -19,7 +19,8 @@ package options_test
 import (
 	"fmt"
 	"os"
-	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,9 +65,19 @@ func run(m *testing.M) int {
 	return code
 }
 
+// namespaces holds the namespace of each test, by its *testing.T: a test that is run again gets another.
+var (
+	namespaces     sync.Map
+	namespacesMade atomic.Int64
+)
+
 // namespace is a namespace for the test alone.
 func namespace(t *testing.T) string {
-	return strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	name, found := namespaces.Load(t)
+	if !found {
+		name, _ = namespaces.LoadOrStore(t, fmt.Sprintf("test-%d", namespacesMade.Add(1)))
+	}
+	return name.(string)
 }
 
 func clusters(t *testing.T, config *rest.Config) typed.MysqlClusterInterface {
