@@ -63,10 +63,10 @@ func TestAnnouncement(t *testing.T) {
 		{"ChangedSettingIsRolledOut", func(t *testing.T, ns string) { disturb(t, ns, changeSetting) }},
 		{"ScaleDownAndUp", func(t *testing.T, ns string) { disturb(t, ns, scaleDownAndUp) }},
 		{"APIServerRestart", func(t *testing.T, ns string) {
-			disturb(t, ns, restartSystemPods("app.kubernetes.io/component=apiserver"))
+			disturb(t, ns, restartSystemPods("app.kubernetes.io/name=mysql-apiserver"))
 		}},
 		{"ControllerRestart", func(t *testing.T, ns string) {
-			disturb(t, ns, restartSystemPods("app.kubernetes.io/component=controller"))
+			disturb(t, ns, restartSystemPods("app.kubernetes.io/name=mysql-controller"))
 		}},
 		{"KilledEmbeddedEtcdKeepsAcknowledgedObjects", killEtcd},
 		{"DeletedClusterLeavesNothing", deleteCluster},

@@ -178,7 +178,7 @@ func killProcesses(t *testing.T, program, podUID string) []int {
 
 func apiserverPodUID(t *testing.T) string {
 	t.Helper()
-	pods, err := kube.CoreV1().Pods(systemNamespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=apiserver"})
+	pods, err := kube.CoreV1().Pods(systemNamespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=mysql-apiserver"})
 	if err != nil || len(pods.Items) != 1 {
 		t.Fatalf("one pod of the API server expected: %d, %v", len(pods.Items), err)
 	}
