@@ -92,10 +92,13 @@ func down(ctx context.Context, l layout.Layout) error {
 	return nil
 }
 
+// stopGrace is short: nothing that they would still write is kept.
+const stopGrace = 2 * time.Second
+
 func stop(ctx context.Context, s *progress.Stage, table process.Table, names []string) error {
 	errs := make(chan error, len(names))
 	for _, name := range names {
-		go func() { errs <- table.Stop(ctx, name, 10*time.Second) }()
+		go func() { errs <- table.Stop(ctx, name, stopGrace) }()
 	}
 	var all []error
 	for range names {

@@ -327,6 +327,9 @@ func (u *upper) node(ctx context.Context, s *progress.Stage) error {
 	if err := u.client.Node(ctx, since); err != nil {
 		return &partError{part: kubelet.Name, log: kubelet.Log, cause: err}
 	}
+	if err := u.settled(ctx, kubelet); err != nil {
+		return err
+	}
 	if err := untilReady(ctx, time.Minute, answers(parts.DNSReadyURL()), dns); err != nil {
 		return err
 	}
@@ -337,34 +340,20 @@ func (u *upper) node(ctx context.Context, s *progress.Stage) error {
 	return nil
 }
 
-func (u *upper) product(ctx context.Context, s *progress.Stage) error {
-	_, tag, err := images.OfProduct(u.Layout)
+// settled waits until the pods are as they are said to be.
+func (u *upper) settled(ctx context.Context, kubelet *process.Process) error {
+	client, err := runtime.Connect(u.Containerd())
 	if err != nil {
 		return err
 	}
-	if err := u.client.Product(ctx, images.Product, tag); err != nil {
-		return err
-	}
-	if err := u.client.Rollout(ctx, func(lacks string) { s.Note("%s", lacks) }); err != nil {
-		return err
-	}
-	s.Done("%s:%s runs", images.Product, tag)
-	return nil
-}
-
-func (u *upper) example(ctx context.Context, s *progress.Stage) error {
-	names, created, err := u.client.Example(ctx, u.options.example)
-	if err != nil {
-		return err
-	}
-	if created {
-		s.Note("applied %s", u.options.example)
-	}
-	if err := u.client.Clusters(ctx, names, func(lacks string) { s.Note("%s", lacks) }); err != nil {
-		return err
-	}
-	s.Done("%s ready", strings.Join(names, ", "))
-	return nil
+	defer client.Close()
+	return untilReady(ctx, 2*time.Minute, func(ctx context.Context) error {
+		running, err := client.Running(ctx)
+		if err != nil {
+			return err
+		}
+		return u.client.Settled(ctx, running)
+	}, kubelet)
 }
 
 // start makes a part run.
@@ -388,24 +377,6 @@ func (u *upper) stillRunning() error {
 		default:
 		}
 	}
-	return nil
-}
-
-// farewell prints what to type next.
-func (u *upper) farewell(ctx context.Context) error {
-	u.report.Line("\nup after %.1fs; logs: %s", u.report.Elapsed().Seconds(), u.Kube("logs"))
-	if !u.options.noDeploy {
-		shown, err := u.client.Show(ctx)
-		if err != nil {
-			return err
-		}
-		u.report.Line("\n%s", strings.TrimRight(shown, "\n"))
-	}
-	next := "kubectl get nodes"
-	if !u.options.noDeploy {
-		next = "kubectl get mysqlclusters"
-	}
-	u.report.Line("\nNow type:\n  export %sKUBECONFIG=%s PATH=%s:$PATH\n  %s", proxyAdvice(), u.Kubeconfig(), u.Bin(""), next)
 	return nil
 }
 

@@ -46,6 +46,8 @@ type Machine struct {
 	Unified bool
 	// Hierarchies are the mount points: one for version 2, one for each controller for version 1.
 	Hierarchies []string
+	// beside is where version 2 is mounted beside version 1, without controllers. runc makes groups there too.
+	beside []string
 }
 
 // Required are the version 1 controllers that the kubelet does not start without.
@@ -64,15 +66,15 @@ func Inspect() (Machine, error) {
 	if err != nil {
 		return Machine{}, err
 	}
-	return Machine{Hierarchies: legacyHierarchies(mounts)}, nil
+	return Machine{Hierarchies: mountsOf(mounts, "cgroup"), beside: mountsOf(mounts, "cgroup2")}, nil
 }
 
-// legacyHierarchies takes the mount points of version 1 hierarchies from a table of mounts.
-func legacyHierarchies(mounts []byte) []string {
+// mountsOf takes the mount points of a file system from a table of mounts.
+func mountsOf(mounts []byte, fsType string) []string {
 	var found []string
 	for line := range bytes.Lines(mounts) {
 		fields := strings.Fields(string(line))
-		if len(fields) > 2 && fields[2] == "cgroup" && !slices.Contains(found, fields[1]) {
+		if len(fields) > 2 && fields[2] == fsType && !slices.Contains(found, fields[1]) {
 			found = append(found, fields[1])
 		}
 	}
@@ -183,26 +185,10 @@ func inheritCpuset(group string) error {
 // Remove kills every process in the group and its children, and removes them. It is no error if there is none.
 func (m Machine) Remove(ctx context.Context, name string) error {
 	var errs []error
-	for _, h := range m.Hierarchies {
+	for _, h := range slices.Concat(m.Hierarchies, m.beside) {
 		errs = append(errs, removeTree(ctx, filepath.Join(h, name)))
 	}
 	return errors.Join(errs...)
-}
-
-// Members returns the PIDs of all processes in the group and its children.
-func (m Machine) Members(name string) ([]int, error) {
-	var pids []int
-	for _, h := range m.Hierarchies {
-		groups, err := tree(filepath.Join(h, name))
-		if err != nil {
-			return nil, err
-		}
-		for _, group := range groups {
-			pids = append(pids, members(group)...)
-		}
-	}
-	slices.Sort(pids)
-	return slices.Compact(pids), nil
 }
 
 func removeTree(ctx context.Context, root string) error {

@@ -125,6 +125,7 @@ func ControllerManager(l layout.Layout) process.Command {
 		"--cluster-cidr="+layout.PodCIDR.String(),
 		"--service-cluster-ip-range="+layout.ServiceCIDR.String(),
 		"--allocate-node-cidrs=false",
+		"--flex-volume-plugin-dir="+l.Kube("kubelet", "volume-plugins"),
 		"--kube-api-qps=100",
 		"--kube-api-burst=200",
 		"--profiling=false",

@@ -117,22 +117,30 @@ func WriteConfigs(l layout.Layout, snapshotter string) error {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		if err := writeChanged(file, text); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// writeChanged leaves a file alone that has the text already: kube-proxy ends when its file is as much as touched.
+func writeChanged(file, text string) error {
+	if have, err := os.ReadFile(file); err == nil && string(have) == text {
+		return nil
+	}
+	return os.WriteFile(file, []byte(text), 0o644)
+}
+
 func cniDir(l layout.Layout) string { return l.Config("cni") }
 
 // containerdConfig: an OOM score below a parent's needs CAP_SYS_RESOURCE, which a container or a small machine lacks, and AppArmor
-// profiles cannot be loaded everywhere, so neither is asked for. Nothing is ever pulled: all images are imported.
+// profiles cannot be loaded everywhere, so neither is asked for.
 func containerdConfig(l layout.Layout, snapshotter, pause string) string {
 	return fmt.Sprintf(`version = 3
 root = %[1]q
 state = %[2]q
-disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.erofs", "io.containerd.differ.v1.erofs"]
+disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.nri.v1.nri", "io.containerd.snapshotter.v1.blockfile", "io.containerd.snapshotter.v1.erofs", "io.containerd.differ.v1.erofs"]
 
 [grpc]
   address = %[3]q

@@ -18,6 +18,7 @@ limitations under the License.
 package pki
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -204,8 +205,12 @@ func WriteKubeconfig(file, server, dir, ca, name string) error {
 	config.AuthInfos[name] = &clientcmdapi.AuthInfo{ClientCertificateData: crt, ClientKeyData: key}
 	config.Contexts["local"] = &clientcmdapi.Context{Cluster: "local", AuthInfo: name}
 	config.CurrentContext = "local"
-	if err := clientcmd.WriteToFile(*config, file); err != nil {
+	data, err := clientcmd.Write(*config)
+	if err != nil {
 		return fmt.Errorf("write the kubeconfig of %s: %w", name, err)
 	}
-	return nil
+	if have, err := os.ReadFile(file); err == nil && bytes.Equal(have, data) {
+		return nil
+	}
+	return os.WriteFile(file, data, 0o600)
 }

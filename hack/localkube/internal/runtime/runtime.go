@@ -61,6 +61,21 @@ func (c *Client) Ready(ctx context.Context) error {
 	return nil
 }
 
+// Running returns the identifiers of the containers that run.
+func (c *Client) Running(ctx context.Context) (map[string]bool, error) {
+	containers, err := c.runtime.ListContainers(ctx, &cri.ListContainersRequest{Filter: &cri.ContainerFilter{
+		State: &cri.ContainerStateValue{State: cri.ContainerState_CONTAINER_RUNNING},
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("list the containers: %w", err)
+	}
+	running := map[string]bool{}
+	for _, container := range containers.Containers {
+		running[container.Id] = true
+	}
+	return running, nil
+}
+
 // RemovePods ends and removes all pods at once, with their containers, networks and mounts.
 func (c *Client) RemovePods(ctx context.Context) (removed int, err error) {
 	pods, err := c.runtime.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
