@@ -33,7 +33,7 @@ import (
 func managedFields(object metav1.Object, manager, subresource string) string {
 	for _, entry := range object.GetManagedFields() {
 		if entry.Manager == manager && entry.Subresource == subresource {
-			return string(entry.FieldsV1.Raw)
+			return entry.FieldsV1.GetRawString()
 		}
 	}
 	return ""
