@@ -40,6 +40,9 @@ const (
 	// exitRestart is the exit code by which mysqld asks the supervisor that it was told of to start it again (RESTART, CLONE).
 	exitRestart = 16
 
+	// stepDownTimeout bounds the time in which a primary has to become read-only before it is stopped.
+	stepDownTimeout = 10 * time.Second
+
 	firstBackoff = time.Second
 	maxBackoff   = 30 * time.Second
 	// longRun is how long mysqld must have run for its end not to count as one more failure to start.
@@ -128,17 +131,17 @@ func (a *Agent) runMysqld(ctx context.Context) (restart bool) {
 	sessionCtx, endSession := context.WithCancel(context.Background())
 	a.board.update(func(s *api.State) { s.Phase, s.Message = api.PhaseStarting, "" })
 	var served sync.WaitGroup
-	served.Go(func() { a.serve(sessionCtx) })
+	served.Go(func() { a.serve(sessionCtx, output) })
 
 	var next *job
+	allowOrders := func() {}
 	select {
 	case <-proc.Done():
 	case <-ctx.Done():
-		a.log.Info("stopping mysqld")
-		proc.Signal(syscall.SIGTERM)
+		allowOrders = a.endMysqld(proc)
 	case j := <-a.jobs:
 		next = &j
-		proc.Signal(syscall.SIGTERM)
+		allowOrders = a.endMysqld(proc)
 	}
 	<-proc.Done()
 	// From here on nothing that was observed before is reported any more.
@@ -151,11 +154,37 @@ func (a *Agent) runMysqld(ctx context.Context) (restart bool) {
 	a.log.Info("mysqld has ended", "exit", exit)
 	a.stopped(exit, "mysqld has ended")
 	served.Wait()
+	allowOrders()
 	if next != nil {
 		a.carryOut(ctx, *next)
 		return true
 	}
 	return ctx.Err() == nil && (proc.ExitCode() == exitRestart || proc.Succeeded())
+}
+
+// endMysqld makes mysqld end, and no order be carried out until the returned function is called.
+//
+// A server that shuts down lets go all commits that wait for replicas, and tells their clients that they succeeded. So the
+// clients are cut off first; and where that fails, mysqld is killed: a crash acknowledges nothing.
+func (a *Agent) endMysqld(proc *process.Process) (allowOrders func()) {
+	s := a.session.Load()
+	if s == nil {
+		a.log.Info("stopping mysqld, which does not serve yet")
+		proc.Signal(syscall.SIGTERM)
+		return func() {}
+	}
+	s.endOrders()
+	a.turn <- struct{}{}
+	ctx, cancel := context.WithTimeout(s.ctx, stepDownTimeout)
+	defer cancel()
+	if err := a.stepDown(ctx, s.db); err != nil {
+		a.log.Error("killing mysqld, because it could not be made read-only", "error", err)
+		proc.Signal(syscall.SIGKILL)
+	} else {
+		a.log.Info("stopping mysqld")
+		proc.Signal(syscall.SIGTERM)
+	}
+	return func() { <-a.turn }
 }
 
 // stopped reports that mysqld does not run.

@@ -18,7 +18,8 @@ package agent
 
 import (
 	"context"
-	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 	"github.com/presslabs/mysql-apiserver/pkg/agent/db"
@@ -93,7 +94,7 @@ func (a *Agent) carryOutNow(order api.Order) api.OrderResult {
 	if s == nil {
 		return a.refused(api.RefusedBusy, "mysqld is not running")
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, a.options.OrderTimeout)
+	ctx, cancel := context.WithTimeout(s.orders, a.options.OrderTimeout)
 	defer cancel()
 	role, message, err := api.RoleNone, "", error(nil)
 	switch order.Kind {
@@ -106,6 +107,7 @@ func (a *Agent) carryOutNow(order api.Order) api.OrderResult {
 		message, err = a.promote(ctx, s.db, order)
 	}
 	if err == nil {
+		message = joinMessages(message, s.problem)
 		a.updateIn(s.ctx, func(st *api.State) { st.Role, st.Message = role, message })
 	}
 	a.observe(s)
@@ -121,7 +123,7 @@ func (a *Agent) follow(ctx context.Context, mysql *db.DB, source api.Endpoint) e
 	if err != nil {
 		return err
 	}
-	if err := a.stepDown(ctx, mysql, false); err != nil {
+	if err := a.stepDown(ctx, mysql); err != nil {
 		return err
 	}
 	return mysql.Follow(ctx, db.Source{
@@ -131,23 +133,26 @@ func (a *Agent) follow(ctx context.Context, mysql *db.DB, source api.Endpoint) e
 
 // demote makes the node a read-only server that follows nobody.
 func (a *Agent) demote(ctx context.Context, mysql *db.DB) error {
-	if err := a.stepDown(ctx, mysql, true); err != nil {
+	if err := a.stepDown(ctx, mysql); err != nil {
 		return err
 	}
 	if err := mysql.EndSemiSyncSource(ctx); err != nil {
+		return err
+	}
+	if err := mysql.CloseClients(ctx); err != nil {
 		return err
 	}
 	return mysql.StopReplication(ctx)
 }
 
 // stepDown makes the node read-only. Clients of a node that was writable are cut off, so that they find the new primary; those of a
-// replica may go on reading unless all are to be cut off.
-func (a *Agent) stepDown(ctx context.Context, mysql *db.DB, closeAll bool) error {
+// replica may go on reading.
+func (a *Agent) stepDown(ctx context.Context, mysql *db.DB) error {
 	readOnly, err := mysql.IsReadOnly(ctx)
-	if err != nil || readOnly && !closeAll {
+	if err != nil || readOnly {
 		return err
 	}
-	return mysql.MakeReadOnly(ctx, true)
+	return mysql.StepDown(ctx)
 }
 
 // promote makes the node the primary. While fewer replicas are connected than have to confirm each commit, it stays read-only: the
@@ -158,7 +163,7 @@ func (a *Agent) promote(ctx context.Context, mysql *db.DB, order api.Order) (mes
 		return "", err
 	}
 	if order.ReadOnly && !readOnly {
-		if err := mysql.MakeReadOnly(ctx, false); err != nil {
+		if err := mysql.MakeReadOnly(ctx); err != nil {
 			return "", err
 		}
 	}
@@ -176,9 +181,13 @@ func (a *Agent) promote(ctx context.Context, mysql *db.DB, order api.Order) (mes
 		return "", err
 	}
 	if clients < order.RequiredAcks {
-		return fmt.Sprintf("read-only until %d replicas that confirm commits are connected; now there are %d", order.RequiredAcks, clients), nil
+		return waitingForReplicas(order.RequiredAcks, clients), nil
 	}
 	return "", mysql.LiftReadOnly(ctx)
+}
+
+func joinMessages(messages ...string) string {
+	return strings.Join(slices.DeleteFunc(messages, func(m string) bool { return m == "" }), "; ")
 }
 
 func (a *Agent) refused(reason, message string) api.OrderResult {

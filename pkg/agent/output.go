@@ -29,7 +29,12 @@ type outputLog struct {
 
 	mu    sync.Mutex
 	error string
+	// failed is the first failure of a statement of the start.
+	failed string
 }
+
+// statementFailed is the number under which mysqld logs the failure of a statement that it reads from a file at its start.
+const statementFailed = "[MY-000061]"
 
 // line gets each line that mysqld writes.
 func (o *outputLog) line(text string) {
@@ -38,12 +43,25 @@ func (o *outputLog) line(text string) {
 	if _, message, found := strings.Cut(text, "[ERROR]"); found && !strings.HasSuffix(strings.TrimSpace(text), "Aborting") {
 		o.mu.Lock()
 		o.error = strings.TrimSpace(message)
+		if strings.Contains(text, statementFailed) && o.failed == "" {
+			o.failed = o.error
+		}
 		o.mu.Unlock()
 	}
 	// Whatever mysqld finds worth a line mostly changes its state too: a replica's source hung up, for example.
 	if o.agent != nil {
 		o.agent.observeSoon()
 	}
+}
+
+// startProblem says which of the statements of the start failed; empty if none.
+func (o *outputLog) startProblem() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.failed == "" {
+		return ""
+	}
+	return "a statement of initFileExtraSQL has failed: " + o.failed
 }
 
 // lastError returns the last error that mysqld logged, without its time.

@@ -47,20 +47,28 @@ type session struct {
 	// ctx ends when that mysqld has.
 	ctx context.Context
 	db  *db.DB
+	// orders ends when no more orders may be carried out, because mysqld is about to be stopped.
+	orders    context.Context
+	endOrders context.CancelFunc
+	// problem is what went wrong with the statements of the start; empty if nothing.
+	problem string
 
 	// lock guards the fields below and lets only one observation run.
 	lock       chan struct{}
 	lastAnswer time.Time
+	failing    bool
 	tlsDigest  string
 }
 
 // serve connects to a starting mysqld and observes it until it has ended.
-func (a *Agent) serve(ctx context.Context) {
+func (a *Agent) serve(ctx context.Context, output *outputLog) {
 	conn := a.connect(ctx)
 	if conn == nil {
 		return
 	}
-	s := &session{ctx: ctx, db: conn, lock: make(chan struct{}, 1), lastAnswer: time.Now()}
+	s := &session{ctx: ctx, db: conn, lock: make(chan struct{}, 1), lastAnswer: time.Now(), problem: output.startProblem()}
+	s.orders, s.endOrders = context.WithCancel(ctx)
+	defer s.endOrders()
 	s.tlsDigest, _ = a.digestTLS()
 	// Close waits for an observation that is under way; the end of ctx ends that too.
 	defer func() {
@@ -75,6 +83,9 @@ func (a *Agent) serve(ctx context.Context) {
 	}
 	a.session.Store(s)
 	a.observe(s)
+	if s.problem != "" {
+		a.updateIn(ctx, func(st *api.State) { st.Message = s.problem })
+	}
 	a.log.Info("mysqld answers")
 	a.watch(s)
 }
@@ -110,7 +121,7 @@ func (a *Agent) connect(ctx context.Context) *db.DB {
 func (a *Agent) prepare(s *session) bool {
 	for {
 		err := func() error {
-			if err := s.db.MakeReadOnly(s.ctx, false); err != nil {
+			if err := s.db.MakeReadOnly(s.ctx); err != nil {
 				return err
 			}
 			record := a.volume.Record()
@@ -172,9 +183,11 @@ func (a *Agent) observe(s *session) {
 	defer cancel()
 	observed, err := s.db.Observe(ctx)
 	if err != nil {
-		silent := time.Since(s.lastAnswer)
-		a.log.Warn("observing mysqld failed", "error", err, "silentSeconds", silent.Seconds())
-		if silent > a.options.HungAfter {
+		if !s.failing {
+			a.log.Warn("observing mysqld failed", "error", err)
+		}
+		s.failing = true
+		if time.Since(s.lastAnswer) > a.options.HungAfter {
 			a.updateIn(s.ctx, func(st *api.State) {
 				*st = withMySQL(*st, api.State{})
 				st.Phase, st.Message = api.PhaseHung, fmt.Sprintf("mysqld does not answer: %v", err)
@@ -182,18 +195,14 @@ func (a *Agent) observe(s *session) {
 		}
 		return
 	}
-	s.lastAnswer = time.Now()
+	s.lastAnswer, s.failing = time.Now(), false
 	a.updateIn(s.ctx, func(st *api.State) {
 		*st = withMySQL(*st, observed)
 		if st.Phase != api.PhaseRunning {
 			st.Phase, st.Message = api.PhaseRunning, ""
 		}
 	})
-	if sync := observed.SemiSync; sync.SourceEnabled && sync.WaitSessions > 0 && sync.Clients < sync.RequiredAcks {
-		if err := s.db.ReleaseAccountLock(ctx); err != nil {
-			a.log.Warn("releasing the lock of the accounts failed", "error", err)
-		}
-	}
+	a.releaseAccounts(ctx, s, observed.SemiSync)
 }
 
 // updateIn changes the State unless the mysqld that the change is about has ended: its end must not be overwritten.

@@ -84,6 +84,18 @@ func (n *node) exec(statements ...string) {
 	}
 }
 
+// execAsync runs a statement as root, and delivers its outcome.
+func (n *node) execAsync(statement string) <-chan error {
+	n.c.t.Helper()
+	db := n.root()
+	outcome := make(chan error, 1)
+	go func() {
+		_, err := db.Exec(statement)
+		outcome <- err
+	}()
+	return outcome
+}
+
 // query returns the first column of the first row, as root.
 func (n *node) query(query string) string {
 	n.c.t.Helper()
@@ -118,6 +130,16 @@ func (n *node) signalMysqld(signal syscall.Signal) {
 	if err := syscall.Kill(n.mysqldPID(), signal); err != nil {
 		n.c.t.Fatal(err)
 	}
+}
+
+// processState returns the state of a process, as one letter.
+func processState(pid int) (string, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", err
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return rest[:1], nil
 }
 
 // Conditions of States.

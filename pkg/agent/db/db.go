@@ -37,7 +37,7 @@ import (
 // DB is a connection to the local mysqld. It is safe for concurrent use.
 type DB struct {
 	pool *sql.DB
-	// observer is used by Observe and ReleaseAccountLock, and stays open: while an account-management statement waits for an
+	// observer is used by Observe and AccountStatementWaits, and stays open: while an account-management statement waits for an
 	// acknowledgement, the server lets nobody log in, the agent included.
 	observer atomic.Pointer[sql.Conn]
 }
@@ -64,17 +64,28 @@ func Open(ctx context.Context, socket, user, password string) (*DB, error) {
 		return nil, fmt.Errorf("connect to MySQL: %w", err)
 	}
 	pool := sql.OpenDB(connector)
-	pool.SetMaxIdleConns(2)
-	pool.SetMaxOpenConns(8)
-	observer, err := pool.Conn(ctx)
-	if err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("connect to MySQL: %w", err)
+	pool.SetMaxIdleConns(readyConnections)
+	pool.SetMaxOpenConns(2 * readyConnections)
+	var conns []*sql.Conn
+	for range readyConnections + 1 {
+		conn, err := pool.Conn(ctx)
+		if err != nil {
+			pool.Close()
+			return nil, fmt.Errorf("connect to MySQL: %w", err)
+		}
+		conns = append(conns, conn)
 	}
 	d := &DB{pool: pool}
-	d.observer.Store(observer)
+	d.observer.Store(conns[0])
+	for _, conn := range conns[1:] {
+		conn.Close() // back to the pool
+	}
 	return d, nil
 }
+
+// readyConnections is how many connections are kept ready for orders: at a time when nobody can log in, see Observe, an order can
+// still be carried out.
+const readyConnections = 3
 
 // Close closes all connections. Observe must not be running.
 func (d *DB) Close() {

@@ -21,38 +21,100 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
 
-// MakeReadOnly sets super_read_only, and returns once no transaction can commit any more. Transactions that are in the middle of
-// a commit are waited for; with closeClients, those that wait for an acknowledgement are cut off instead: they may or may
-// not survive, and their clients have not been told that they were committed.
-func (d *DB) MakeReadOnly(ctx context.Context, closeClients bool) error {
-	done := make(chan error, 1)
-	go func() { done <- d.exec(ctx, "SET GLOBAL super_read_only = ON") }()
-	if !closeClients {
-		return <-done
-	}
-	// The statement waits for the commits; closing their sessions lets them go.
-	again := time.NewTicker(100 * time.Millisecond)
+// MakeReadOnly sets super_read_only, after all transactions that are in the middle of a commit have ended. It gives up when that
+// takes too long: a commit that waits for replicas can take for ever.
+func (d *DB) MakeReadOnly(ctx context.Context) error {
+	return d.exec(ctx, "SET GLOBAL super_read_only = ON")
+}
+
+// StepDown sets super_read_only, cuts off all clients, and turns off the source's side of semi-sync. Commits that wait for
+// replicas may or may not survive; their clients are not told that they succeeded.
+//
+// The order of the steps matters. Killing a session closes its connection, but does not end its wait; turning semi-sync off ends
+// all waits, and tells those who are still connected that they succeeded. So super_read_only is asked for first: from then on
+// the commits of new sessions do not begin. Then all sessions are killed, and only then are the waits ended.
+func (d *DB) StepDown(ctx context.Context) error {
+	return d.with(ctx, func(setter *sql.Conn) error {
+		var setterID string
+		if err := setter.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&setterID); err != nil {
+			return fmt.Errorf("find out the own session: %w", err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := setter.ExecContext(ctx, "SET GLOBAL super_read_only = ON")
+			done <- err
+		}()
+		err := d.with(ctx, func(conn *sql.Conn) error { return letGo(ctx, conn, setterID, done) })
+		if err != nil {
+			return fmt.Errorf("become read-only: %w", err)
+		}
+		if err := d.EndSemiSyncSource(ctx); err != nil {
+			return err
+		}
+		// Those that came in the meantime have to find the new primary too.
+		return d.CloseClients(ctx)
+	})
+}
+
+// letGo ends what super_read_only, which the session setter is setting, has to wait for. It returns when done delivers.
+func letGo(ctx context.Context, conn *sql.Conn, setterID string, done <-chan error) error {
+	again := time.NewTicker(10 * time.Millisecond) // the server has no event for the states of its sessions
 	defer again.Stop()
+	newest := -1 // of the sessions that were there when the setter began to wait; the commits of later ones do not begin
 	for {
-		if err := d.CloseClients(ctx); err != nil && ctx.Err() == nil {
+		sessions, err := table(ctx, conn, "SHOW FULL PROCESSLIST")
+		if err != nil {
 			return errors.Join(err, <-done)
+		}
+		if setterWaits(sessions, setterID) {
+			if err := kill(ctx, conn, sessions, isClient); err != nil {
+				return errors.Join(err, <-done)
+			}
+			if newest < 0 {
+				newest = newestOf(sessions)
+			}
+			if !slices.ContainsFunc(sessions, func(s map[string]string) bool { return mayBeTold(s, newest) }) {
+				if _, err := conn.ExecContext(ctx, "SET GLOBAL rpl_semi_sync_source_enabled = OFF"); err != nil {
+					return errors.Join(err, <-done)
+				}
+			}
 		}
 		select {
 		case err := <-done:
-			if err != nil {
-				return err
-			}
-			// Those that came in the meantime have to find the new primary too.
-			return d.CloseClients(ctx)
+			return err
 		case <-again.C:
 		}
 	}
+}
+
+// killed is the command of a session that has been killed and has not ended yet.
+const killed = "Killed"
+
+// mayBeTold tells whether the end of the waits could tell a client that its commit succeeded.
+func mayBeTold(session map[string]string, newest int) bool {
+	return isClient(session) && session["command"] != killed &&
+		(number(session["id"]) <= newest || strings.HasPrefix(session["state"], waitingForAck))
+}
+
+func newestOf(sessions []map[string]string) int {
+	newest := 0
+	for _, s := range sessions {
+		newest = max(newest, number(s["id"]))
+	}
+	return newest
+}
+
+func setterWaits(sessions []map[string]string, setterID string) bool {
+	return slices.ContainsFunc(sessions, func(s map[string]string) bool {
+		return s["id"] == setterID && strings.HasPrefix(s["state"], "Waiting for")
+	})
 }
 
 // IsReadOnly tells whether super_read_only is set.
@@ -71,11 +133,26 @@ func (d *DB) LiftReadOnly(ctx context.Context) error {
 
 // CloseClients closes the connections of all clients, but not our own and not those of replicas.
 func (d *DB) CloseClients(ctx context.Context) error {
-	return d.killSessions(ctx, func(session map[string]string) bool { return true })
+	return d.with(ctx, func(conn *sql.Conn) error {
+		sessions, err := table(ctx, conn, "SHOW FULL PROCESSLIST")
+		if err != nil {
+			return err
+		}
+		return kill(ctx, conn, sessions, isClient)
+	})
 }
 
-// waitingForAck is the state of a session whose commit waits for replicas.
+// EndSemiSyncSource turns off the source's side of semi-sync. The server has to be read-only: only the applier's commits may wait then,
+// and nobody is told that they succeeded.
+func (d *DB) EndSemiSyncSource(ctx context.Context) error {
+	return d.exec(ctx, "SET GLOBAL rpl_semi_sync_source_enabled = OFF")
+}
+
+// waitingForAck starts the state of a session whose commit waits for replicas.
 const waitingForAck = "Waiting for semi-sync ACK"
+
+// waitingForCommit is the state of a session whose commit queues behind one that waits for replicas.
+const waitingForCommit = "waiting for handler commit"
 
 // accountStatements are starts of statements that hold the lock of the accounts while they wait.
 var accountStatements = []string{
@@ -83,67 +160,27 @@ var accountStatements = []string{
 	"SET DEFAULT ROLE", "FLUSH PRIVILEGES",
 }
 
-// ReleaseAccountLock closes sessions that wait for an acknowledgement with an account-management statement. Such a session keeps
-// everybody from logging in, also the replicas that it waits for. Its client learns no outcome.
-func (d *DB) ReleaseAccountLock(ctx context.Context) error {
-	return d.killSessionsOn(ctx, d.observer.Load(), func(session map[string]string) bool {
-		if !strings.HasPrefix(session["state"], waitingForAck) {
-			return false
-		}
-		statement := strings.ToUpper(strings.Join(strings.Fields(session["info"]), " "))
-		for _, start := range accountStatements {
-			if strings.HasPrefix(statement, start) {
-				return true
-			}
-		}
-		return false
-	})
-}
-
-// EndSemiSyncSource turns off the source's side. Clients whose commits wait would be told that they succeeded: their sessions are
-// closed first, so that only the applier, which nobody listens to, can be set free by it.
-func (d *DB) EndSemiSyncSource(ctx context.Context) error {
-	var enabled bool
-	err := d.with(ctx, func(conn *sql.Conn) error {
-		return conn.QueryRowContext(ctx, "SELECT @@global.rpl_semi_sync_source_enabled").Scan(&enabled)
-	})
-	if err != nil || !enabled {
-		return err
-	}
-	for {
-		waiting := 0
-		err := d.killSessions(ctx, func(session map[string]string) bool {
-			if strings.HasPrefix(session["state"], waitingForAck) {
-				waiting++
-				return true
-			}
-			return false
-		})
-		if err != nil {
-			return err
-		}
-		if waiting == 0 {
-			return d.exec(ctx, "SET GLOBAL rpl_semi_sync_source_enabled = OFF")
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%d sessions still wait for an acknowledgement: %w", waiting, ctx.Err())
-		case <-time.After(20 * time.Millisecond): // the server has no event for the end of a killed session
-		}
-	}
-}
-
-func (d *DB) killSessions(ctx context.Context, which func(session map[string]string) bool) error {
-	return d.with(ctx, func(conn *sql.Conn) error { return d.killSessionsOn(ctx, conn, which) })
-}
-
-func (d *DB) killSessionsOn(ctx context.Context, conn *sql.Conn, which func(session map[string]string) bool) error {
-	sessions, err := table(ctx, conn, "SHOW FULL PROCESSLIST")
+// AccountStatementWaits tells whether an account-management statement waits for replicas. While it does, nobody can log in, also not
+// the replicas that it waits for. Not safe for concurrent use with Observe.
+func (d *DB) AccountStatementWaits(ctx context.Context) (bool, error) {
+	sessions, err := table(ctx, d.observer.Load(), "SHOW FULL PROCESSLIST")
 	if err != nil {
-		return err
+		return false, err
 	}
+	return slices.ContainsFunc(sessions, func(s map[string]string) bool {
+		statement := strings.ToUpper(strings.Join(strings.Fields(s["info"]), " "))
+		return (strings.HasPrefix(s["state"], waitingForAck) || s["state"] == waitingForCommit) &&
+			slices.ContainsFunc(accountStatements, func(start string) bool { return strings.HasPrefix(statement, start) })
+	}), nil
+}
+
+// isClient tells whether a session is a client's.
+func isClient(session map[string]string) bool { return !internalAccounts[session["user"]] }
+
+// kill closes the connections of some sessions.
+func kill(ctx context.Context, conn *sql.Conn, sessions []map[string]string, which func(session map[string]string) bool) error {
 	for _, session := range sessions {
-		if internalAccounts[session["user"]] || !which(session) {
+		if !which(session) || session["command"] == killed {
 			continue
 		}
 		if _, err := conn.ExecContext(ctx, "KILL "+session["id"]); err != nil && !isError(err, errNoSuchThread) {
