@@ -41,6 +41,11 @@ func TestParseReadsWhatMySQLWrites(t *testing.T) {
 		{a + ":5-9:1-6", a + ":1-9"},
 		{b + ":1,\n" + a + ":1-2,\n" + a + ":9", a + ":1-2:9," + b + ":1"},
 		{a + ":5-4", ""},
+		{a + ":1-0", ""},
+		{a, ""},
+		{a + ":tag", ""},
+		{a + ":tag:other:1", a + ":other:1"},
+		{"{" + a + "}:1", a + ":1"},
 		{a + ":1-3:Tag_1:4:2:9-8,\n" + a + ":other:1", a + ":1-3:other:1:tag_1:2:4"},
 		{a + ":zed:1-2:alpha:3", a + ":alpha:3:zed:1-2"},
 		{a + ":_:1", a + ":_:1"},
@@ -56,8 +61,8 @@ func TestParseReadsWhatMySQLWrites(t *testing.T) {
 
 func TestParseRefusesWhatIsNoSet(t *testing.T) {
 	for _, text := range []string{
-		"x", a, a + ":", a + ":0", a + ":1-", a + ":-1", a + ":1-2-3", a + ":+1", a + ":9223372036854775807", a + ":18446744073709551617",
-		a + ":tag", a + ":tag:", a + ":tag:other:1", a + ":1:ta-g:1", a + ":" + strings.Repeat("t", 33) + ":1", a[1:] + ":1",
+		"x", a + ":", a + ":0", a + ":0-1", a + ":1-", a + ":-1", a + ":1-2-3", a + ":+1", a + ":9223372036854775807", a + ":18446744073709551617",
+		a + ":tag:", a + ":1:ta-g:1", "{" + a + ":1", a + ":" + strings.Repeat("t", 33) + ":1", a[1:] + ":1",
 		strings.Replace(a, "-", "", 1) + ":1", a + "::1", a + ":1;" + b + ":1", a + ":täg:1",
 	} {
 		if got, err := Parse(text); err == nil {

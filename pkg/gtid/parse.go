@@ -54,7 +54,7 @@ func MustParse(text string) Set {
 	return set
 }
 
-// parseServer reads "uuid:1-5:7:tag:1-3".
+// parseServer reads "uuid:1-5:7:tag:1-3". Like the server, it lets a UUID or a tag stand without transactions.
 func parseServer(text string, sources map[origin][]interval) error {
 	first, rest, found := strings.Cut(text, ":")
 	uuid, err := parseUUID(strings.TrimSpace(first))
@@ -62,10 +62,9 @@ func parseServer(text string, sources map[origin][]interval) error {
 		return err
 	}
 	if !found {
-		return fmt.Errorf("no transactions after %s", uuid)
+		return nil
 	}
 	current := origin{uuid: uuid}
-	bare := false // a tag without an interval yet
 	for word := range strings.SplitSeq(rest, ":") {
 		word = strings.TrimSpace(word)
 		if word == "" || word[0] >= '0' && word[0] <= '9' {
@@ -76,19 +75,11 @@ func parseServer(text string, sources map[origin][]interval) error {
 			if !empty {
 				sources[current] = append(sources[current], i)
 			}
-			bare = false
 			continue
-		}
-		if bare {
-			return fmt.Errorf("no transactions after the tag %q", current.tag)
 		}
 		if current.tag, err = parseTag(word); err != nil {
 			return err
 		}
-		bare = true
-	}
-	if bare {
-		return fmt.Errorf("no transactions after the tag %q", current.tag)
 	}
 	return nil
 }
@@ -96,25 +87,25 @@ func parseServer(text string, sources map[origin][]interval) error {
 // parseInterval reads "7" or "1-5". Like the server, it takes an interval whose end is before its start as empty.
 func parseInterval(text string) (i interval, empty bool, err error) {
 	first, last, isRange := strings.Cut(text, "-")
-	if i.first, err = parseNumber(first); err != nil {
+	if i.first, err = parseNumber(first, 1); err != nil {
 		return i, false, err
 	}
 	i.last = i.first
 	if isRange {
-		if i.last, err = parseNumber(last); err != nil {
+		if i.last, err = parseNumber(last, 0); err != nil {
 			return i, false, err
 		}
 	}
 	return i, i.last < i.first, nil
 }
 
-func parseNumber(text string) (int64, error) {
+func parseNumber(text string, least int64) (int64, error) {
 	text = strings.TrimSpace(text)
 	if text == "" || text[0] < '0' || text[0] > '9' {
 		return 0, fmt.Errorf("%q is not the number of a transaction", text)
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 1 || n > maxNumber {
+	if err != nil || n < least || n > maxNumber {
 		return 0, fmt.Errorf("%q is not the number of a transaction", text)
 	}
 	return n, nil
@@ -133,8 +124,12 @@ func parseTag(text string) (string, error) {
 	return tag, nil
 }
 
-// parseUUID checks and normalises a server's UUID: 32 hexadecimal digits with dashes at their places.
+// parseUUID checks and normalises a server's UUID: 32 hexadecimal digits, with dashes at their places or without any. Braces around it
+// are allowed.
 func parseUUID(text string) (string, error) {
+	if inner, found := strings.CutPrefix(text, "{"); found && strings.HasSuffix(inner, "}") {
+		text = strings.TrimSuffix(inner, "}")
+	}
 	digits := strings.ReplaceAll(text, "-", "")
 	raw, err := hex.DecodeString(digits)
 	if err != nil || len(raw) != 16 {
