@@ -23,7 +23,6 @@ import (
 	"strconv"
 	"time"
 
-	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	genericoptions "k8s.io/apiserver/pkg/server/options"
 	serverstorage "k8s.io/apiserver/pkg/server/storage"
 	"k8s.io/client-go/kubernetes"
@@ -38,8 +37,9 @@ import (
 	"github.com/presslabs/mysql-apiserver/pkg/mysqlversion"
 )
 
-// config turns the options into the configuration of a server that keeps its objects in the etcd at endpoints. It opens the listener.
-func (o *Options) config(endpoints []string) (*apiserver.Config, error) {
+// config turns the options into the configuration of a server that keeps its objects in the etcd at endpoints. alone is nil for an aggregated
+// server, which opens its listener here.
+func (o *Options) config(endpoints []string, alone *standalone.Files) (*apiserver.Config, error) {
 	config := apiserver.NewConfig()
 	if o.MysqlVersionsFile != "" {
 		catalog, err := mysqlversion.Load(o.MysqlVersionsFile)
@@ -61,6 +61,11 @@ func (o *Options) config(endpoints []string) (*apiserver.Config, error) {
 	rec.Etcd = nil // done
 	if err := rec.ApplyTo(config.Generic); err != nil {
 		return nil, err
+	}
+	if alone != nil {
+		if err := standalone.RestrictAccess(&config.Generic.Config, alone.CACert); err != nil {
+			return nil, err
+		}
 	}
 	return config, nil
 }
@@ -98,15 +103,9 @@ func (o *Options) prepareStandalone(now time.Time) (*standalone.Files, error) {
 		listener.Close()
 		return nil, err
 	}
-	clientCA, err := dynamiccertificates.NewDynamicCAContentFromFile("standalone-client-ca", files.CACert)
-	if err != nil {
-		listener.Close()
-		return nil, fmt.Errorf("load the client CA: %w", err)
-	}
 	serving.Listener = listener
 	serving.ServerCert.CertKey = genericoptions.CertKey{CertFile: files.ServingCert, KeyFile: files.ServingKey}
 	o.ServerRun.AdvertiseAddress = serving.BindAddress
-	o.Recommended.Authentication.ClientCert.CAContentProvider = clientCA
 	return files, nil
 }
 

@@ -91,10 +91,9 @@ func NewStandalone() *Options {
 	rec.CoreAPI = nil
 	rec.Admission = nil
 	rec.Features.EnablePriorityAndFairness = false
-	rec.Authentication.RemoteKubeConfigFileOptional = true
-	rec.Authentication.SkipInClusterLookup = true
-	// Authorization stays: without it, everybody would be allowed everything. It knows the group of the only user.
-	rec.Authorization.RemoteKubeConfigFileOptional = true
+	// Both delegate to Kubernetes. standalone.RestrictAccess takes their place.
+	rec.Authentication = nil
+	rec.Authorization = nil
 	return o
 }
 

@@ -64,12 +64,12 @@ func (o *Options) NewServer(ctx context.Context) (_ *Server, err error) {
 		}
 		endpoints = s.etcd.Endpoints()
 	}
+	var alone *standalone.Files
 	if o.Standalone {
-		var files *standalone.Files
-		if files, err = o.prepareStandalone(time.Now()); err != nil {
+		if alone, err = o.prepareStandalone(time.Now()); err != nil {
 			return nil, err
 		}
-		s.Kubeconfig = files.Kubeconfig
+		s.Kubeconfig = alone.Kubeconfig
 	}
 	var certificate *servingcert.Manager
 	if o.managesCertificate() {
@@ -77,7 +77,7 @@ func (o *Options) NewServer(ctx context.Context) (_ *Server, err error) {
 			return nil, err
 		}
 	}
-	config, err := o.config(endpoints)
+	config, err := o.config(endpoints, alone)
 	if err != nil {
 		return nil, fmt.Errorf("configure the API server: %w", err)
 	}
