@@ -136,7 +136,7 @@ func (u *upper) prerequisites(ctx context.Context, s *progress.Stage) error {
 	}
 	plan := prereq.Decide(machine)
 	if len(plan.Refusals) > 0 {
-		return errors.New("this machine cannot run it yet.\n" + strings.Join(plan.Refusals, "\n"))
+		return errors.New("this machine cannot run it yet.\n- " + strings.Join(plan.Refusals, "\n- "))
 	}
 	u.snapshotter = plan.Snapshotter
 	for _, note := range plan.Notes {

@@ -64,7 +64,11 @@ func Link(path, target string) Entry {
 // Tree returns the entries of everything below a directory, except for the paths to skip, all owned by root.
 func Tree(dir string, skip ...string) ([]Entry, error) {
 	var entries []Entry
-	err := filepath.WalkDir(dir, func(source string, d fs.DirEntry, err error) error {
+	dir, err := filepath.EvalSymlinks(dir) // a link to a tree elsewhere is followed; links inside are content
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", dir, err)
+	}
+	err = filepath.WalkDir(dir, func(source string, d fs.DirEntry, err error) error {
 		if err != nil || source == dir {
 			return err
 		}

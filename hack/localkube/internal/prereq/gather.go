@@ -83,7 +83,7 @@ var Tools = []Tool{
 var Binaries = []string{"kube", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl",
 	"containerd", "containerd-shim-runc-v2", "coredns", "pause", "localkube"}
 
-// Gather looks at the machine and changes nothing.
+// Gather looks at the machine. The work directory must exist; nothing is changed.
 func Gather(l layout.Layout) (Machine, error) {
 	m := Machine{Root: os.Geteuid() == 0, SocketPath: l.LongestSocket()}
 	_, err := exec.LookPath("apt-get")
@@ -124,15 +124,12 @@ func Gather(l layout.Layout) (Machine, error) {
 	if m.Conflict, err = network.Conflict(); err != nil {
 		return m, err
 	}
-	if err := os.MkdirAll(l.Kube(), 0o755); err != nil {
-		return m, err
-	}
 	var fs unix.Statfs_t
-	if err := unix.Statfs(l.Kube(), &fs); err != nil {
-		return m, fmt.Errorf("look at the space in %s: %w", l.Kube(), err)
+	if err := unix.Statfs(l.Work, &fs); err != nil {
+		return m, fmt.Errorf("look at the space in %s: %w", l.Work, err)
 	}
 	m.FreeBytes = fs.Bavail * uint64(fs.Bsize)
-	m.Overlay = overlayWorks(l.Kube())
+	m.Overlay = overlayWorks(l.Work)
 	return m, nil
 }
 
