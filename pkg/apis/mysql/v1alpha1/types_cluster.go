@@ -44,7 +44,7 @@ type MysqlCluster struct {
 
 	// status tells what was last observed of the cluster. It is written by the controller only.
 	// +optional
-	Status MysqlClusterStatus `json:"status,omitempty" protobuf:"bytes,3,opt,name=status"`
+	Status MysqlClusterStatus `json:"status,omitempty,omitzero" protobuf:"bytes,3,opt,name=status"`
 }
 
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
@@ -128,11 +128,11 @@ type MysqlClusterSpec struct {
 
 	// podSpec customises the pods that MySQL runs in.
 	// +optional
-	PodSpec PodSpec `json:"podSpec,omitempty" protobuf:"bytes,8,opt,name=podSpec"`
+	PodSpec PodSpec `json:"podSpec,omitempty,omitzero" protobuf:"bytes,8,opt,name=podSpec"`
 
 	// volumeSpec describes the volume that each node keeps its data on.
 	// +optional
-	VolumeSpec VolumeSpec `json:"volumeSpec,omitempty" protobuf:"bytes,9,opt,name=volumeSpec"`
+	VolumeSpec VolumeSpec `json:"volumeSpec,omitempty,omitzero" protobuf:"bytes,9,opt,name=volumeSpec"`
 
 	// readOnly makes the whole cluster read-only: no node accepts writes while it is true.
 	// +optional
@@ -151,7 +151,7 @@ type MysqlClusterSpec struct {
 
 	// replication says how the nodes replicate.
 	// +optional
-	Replication ReplicationSpec `json:"replication,omitempty" protobuf:"bytes,12,opt,name=replication"`
+	Replication ReplicationSpec `json:"replication,omitempty,omitzero" protobuf:"bytes,12,opt,name=replication"`
 }
 
 // Durability says what the primary waits for before it acknowledges a commit.
@@ -191,7 +191,7 @@ type PodSpec struct {
 	// here, unless mysqlConf sets them; at least 256Mi. Defaults to requests of 200m CPU and 1Gi of memory.
 	// +optional
 	// +k8s:opaqueType
-	Resources corev1.ResourceRequirements `json:"resources,omitempty" protobuf:"bytes,3,opt,name=resources"`
+	Resources corev1.ResourceRequirements `json:"resources,omitempty,omitzero" protobuf:"bytes,3,opt,name=resources"`
 
 	// imagePullPolicy says when the image of MySQL is pulled: Always, IfNotPresent or Never. Defaults to IfNotPresent.
 	// +optional

@@ -85,7 +85,7 @@ type MysqlClusterStatus struct {
 
 	// endpoints tell where clients connect to.
 	// +optional
-	Endpoints MysqlClusterEndpoints `json:"endpoints,omitempty" protobuf:"bytes,12,opt,name=endpoints"`
+	Endpoints MysqlClusterEndpoints `json:"endpoints,omitempty,omitzero" protobuf:"bytes,12,opt,name=endpoints"`
 
 	// nodes tells how each node is.
 	// +optional
