@@ -53,6 +53,9 @@ const (
 	envPodNamespace = "POD_NAMESPACE"
 )
 
+// ownContainer is the name of the controller's container in its manifest.
+const ownContainer = "controller"
+
 // Options are the program's flags.
 type Options struct {
 	Kubeconfig        string
@@ -88,7 +91,7 @@ func NewOptions() *Options {
 // AddFlags adds the flags.
 func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "File that says how to reach Kubernetes. Not needed in a pod.")
-	f.StringVar(&o.AgentImage, "agent-image", o.AgentImage, "Image that the agent is copied from into the pods of the clusters. Defaults to $"+envAgentImage+".")
+	f.StringVar(&o.AgentImage, "agent-image", o.AgentImage, "Image that the agent is copied from into the pods of the clusters. Defaults to $"+envAgentImage+", then to the image of the pod that this program runs in.")
 	f.StringVar(&o.MySQLVersionsFile, "mysql-versions-file", o.MySQLVersionsFile,
 		"YAML file that says which image each version of MySQL stands for: the same as the API server's. Defaults to a built-in list.")
 	f.IntVar(&o.Workers, "workers", o.Workers, "Number of clusters that are reconciled at the same time.")
@@ -103,8 +106,8 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 // Validate returns what is wrong with the flags.
 func (o *Options) Validate() error {
 	var errs []error
-	if o.AgentImage == "" {
-		errs = append(errs, errors.New("--agent-image (or $"+envAgentImage+") is needed"))
+	if o.AgentImage == "" && (os.Getenv(envPodName) == "" || os.Getenv(envPodNamespace) == "") {
+		errs = append(errs, errors.New("outside of a pod, --agent-image is needed"))
 	}
 	if o.Workers < 1 {
 		errs = append(errs, errors.New("--workers has to be 1 or more"))
@@ -145,6 +148,13 @@ func (o *Options) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make a client of Kubernetes' metadata: %w", err)
 	}
+	agentImage := o.AgentImage
+	if agentImage == "" {
+		if agentImage, err = ownImage(ctx, kube); err != nil {
+			return err
+		}
+	}
+	klog.FromContext(ctx).Info("The agent is copied from this image", "image", agentImage)
 	stopServing, err := o.serve(ctx)
 	if err != nil {
 		return err
@@ -160,7 +170,7 @@ func (o *Options) Run(ctx context.Context) error {
 			Kube: kube, Metadata: metas, MySQL: mysql,
 			Agents:     agents.Transport{Watch: client.Watch, Send: client.Send},
 			Versions:   versions,
-			AgentImage: o.AgentImage,
+			AgentImage: agentImage,
 			Events:     broadcaster.NewRecorder(mysqlscheme.Scheme, corev1.EventSource{Component: "mysql-controller"}),
 			Now:        time.Now,
 		})
@@ -169,6 +179,20 @@ func (o *Options) Run(ctx context.Context) error {
 		}
 		return c.Run(ctx, o.Workers)
 	})
+}
+
+// ownImage is the image of the pod that this program runs in: the agent is in the same.
+func ownImage(ctx context.Context, kube kubernetes.Interface) (string, error) {
+	pod, err := kube.CoreV1().Pods(os.Getenv(envPodNamespace)).Get(ctx, os.Getenv(envPodName), metav1.GetOptions{})
+	if err != nil {
+		return "", fmt.Errorf("look up the image of the own pod: %w", err)
+	}
+	for _, container := range pod.Spec.Containers {
+		if container.Name == ownContainer {
+			return container.Image, nil
+		}
+	}
+	return "", fmt.Errorf("look up the image of the own pod: it has no container %s", ownContainer)
 }
 
 // withProtobuf asks for the encoding that is cheaper for both sides. Apply configurations are sent as JSON whatever this says.
