@@ -121,7 +121,7 @@ func Send(ctx context.Context, addr string, tlsConfig *tls.Config, order api.Ord
 func newTransport(tlsConfig *tls.Config) *http.Transport {
 	return &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: DialTimeout}).DialContext,
-		TLSClientConfig:     tlsConfig,
+		TLSClientConfig:     tlsConfig.Clone(), // the transport changes it
 		TLSHandshakeTimeout: DialTimeout,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConns:        1,
