@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -212,8 +213,9 @@ func podReady(pod *corev1.Pod) bool {
 func (c *Client) describe(ctx context.Context, pod *corev1.Pod) []string {
 	lines := []string{fmt.Sprintf("pod %s/%s is %s", pod.Namespace, pod.Name, pod.Status.Phase)}
 	for _, condition := range pod.Status.Conditions {
-		if condition.Status != corev1.ConditionTrue && condition.Message != "" {
-			lines = append(lines, "  "+condition.Message)
+		line := "  " + condition.Message
+		if condition.Status != corev1.ConditionTrue && condition.Message != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
 		}
 	}
 	const tail = 8

@@ -20,6 +20,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -97,13 +98,15 @@ func OfProduct(l layout.Layout) (image Image, tag string, err error) {
 		Dir("tmp", fs.ModeSticky|0o777, 0),
 	}
 	for _, name := range productBinaries {
+		if err := static(l.Bin(name)); errors.Is(err, fs.ErrNotExist) {
+			return Image{}, "", fmt.Errorf("%w: %w", ErrNotBuilt, err)
+		} else if err != nil {
+			return Image{}, "", err
+		}
 		files = append(files, l.Bin(name))
 		entries = append(entries, Entry{Path: "usr/local/bin/" + name, Mode: 0o755, Source: l.Bin(name)})
 	}
 	print, err := fingerprint(files...)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Image{}, "", fmt.Errorf("%w: %w", ErrNotBuilt, err)
-	}
 	if err != nil {
 		return Image{}, "", err
 	}
@@ -116,6 +119,21 @@ func OfProduct(l layout.Layout) (image Image, tag string, err error) {
 			User: fmt.Sprintf("%[1]d:%[1]d", productUser),
 		},
 	}, tag, nil
+}
+
+// static returns an error if a program needs a loader and libraries, which the project's image does not have.
+func static(file string) error {
+	program, err := elf.Open(file)
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	for _, segment := range program.Progs {
+		if segment.Type == elf.PT_INTERP {
+			return fmt.Errorf("%s is linked dynamically and cannot run in the image: build it with CGO_ENABLED=0, as make build does", file)
+		}
+	}
+	return nil
 }
 
 // stampFile, in the root of MySQL's tree, says what the tree was made of.

@@ -18,14 +18,19 @@ package images
 
 import (
 	"archive/tar"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/presslabs/mysql-apiserver/hack/localkube/internal/layout"
 )
 
 // tree writes a small file tree and returns its root.
@@ -174,4 +179,47 @@ func TestFullNames(t *testing.T) {
 	if _, err := fullNames([]string{"Not A Name"}); err == nil {
 		t.Error("an invalid name was taken")
 	}
+}
+
+func TestProductNeedsItsStaticPrograms(t *testing.T) {
+	l := layout.Layout{Work: t.TempDir()}
+	if _, _, err := OfProduct(l); !errors.Is(err, ErrNotBuilt) {
+		t.Errorf("without programs: %v", err)
+	}
+	if err := os.MkdirAll(l.Bin(""), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put := func(program string) {
+		for _, name := range productBinaries {
+			os.Remove(l.Bin(name)) //nolint:errcheck // it may not be there
+			if err := os.Symlink(program, l.Bin(name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(sh)
+	if _, _, err := OfProduct(l); err == nil || !strings.Contains(err.Error(), "dynamically") {
+		t.Errorf("with dynamic programs: %v", err)
+	}
+	put(staticProgram(t))
+	image, tag, err := OfProduct(l)
+	if err != nil || len(image.Names) != 1 || image.Names[0] != Product+":"+tag {
+		t.Errorf("with static programs: %v %q %v", image.Names, tag, err)
+	}
+}
+
+// staticProgram builds the smallest program at hand.
+func staticProgram(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "pause")
+	build := exec.Command("go", "build", "-o", file, "../../cmd/pause")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return file
 }
