@@ -275,7 +275,9 @@ func (u *upper) images(ctx context.Context, s *progress.Stage) error {
 	switch {
 	case err == nil:
 		wanted = append(wanted, product)
-	case !errors.Is(err, images.ErrNotBuilt):
+	case u.options.noDeploy:
+		s.Note("the product's image is left out: %v", err)
+	default:
 		return err
 	}
 	mysql, err := images.OfMySQL(ctx, u.Layout)
