@@ -23,13 +23,13 @@ import (
 
 func TestMountsBelowFindsOursAndNoOthers(t *testing.T) {
 	table := []byte(`22 1 0:20 / / rw - ext4 /dev/vda rw
-30 22 0:31 / /work/kube/a rw - tmpfs tmpfs rw
-31 30 0:32 / /work/kube/a/b\040c rw - overlay overlay rw
-32 22 0:33 / /work/kubernetes rw - tmpfs tmpfs rw
-33 22 0:34 / /work/kube rw - tmpfs tmpfs rw
+30 22 0:31 / /repo/kube/a rw - tmpfs tmpfs rw
+31 30 0:32 / /repo/kube/a/b\040c rw - overlay overlay rw
+32 22 0:33 / /repo/kubernetes rw - tmpfs tmpfs rw
+33 22 0:34 / /repo/kube rw - tmpfs tmpfs rw
 `)
-	got := mountsBelow(table, "/work/kube")
-	want := []string{"/work/kube", "/work/kube/a/b c", "/work/kube/a"}
+	got := mountsBelow(table, "/repo/kube")
+	want := []string{"/repo/kube", "/repo/kube/a/b c", "/repo/kube/a"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
