@@ -45,6 +45,8 @@ func Decide(o Observed) Decision {
 		d.Record = v.nextRecord()
 		if d.Record == nil {
 			v.act(&d)
+		} else {
+			d.Size = o.Size
 		}
 	}
 	d.Status = v.status(&d)

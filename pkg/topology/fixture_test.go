@@ -1,0 +1,146 @@
+/*
+Copyright The MySQL API Server Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package topology
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
+)
+
+const (
+	uuidA = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+	uuidB = "7c2f1e58-71ca-11e1-9e33-c80aa9429562"
+	myUID = "this-cluster"
+	theTx = uuidA + ":1-10"
+	// wantedHash is the configuration that the pods should have.
+	wantedHash = "wanted"
+)
+
+var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+
+func nodeName(ordinal int) string { return fmt.Sprintf("db-mysql-%d", ordinal) }
+
+// fresh is a cluster whose pods run and wait for orders, on new volumes.
+func fresh(replicas int) *Observed {
+	o := &Observed{
+		Now: noon, ClusterUID: myUID, Size: replicas, TemplateApplied: true,
+		Spec: Spec{Replicas: replicas, Durability: EffectiveDurability(replicas, DurabilityNone), ConfigHash: wantedHash},
+	}
+	for i := range replicas {
+		o.Nodes = append(o.Nodes, emptyNode(i))
+	}
+	return o
+}
+
+func emptyNode(ordinal int) Node {
+	return Node{
+		Name: nodeName(ordinal), Ordinal: ordinal, Host: nodeName(ordinal), Exists: true, PodUID: "pod", ConfigHash: wantedHash, VolumeExists: true,
+		Connected: true, State: &api.State{Node: nodeName(ordinal), Phase: api.PhaseEmpty},
+		Memory: Memory{HeardSince: noon.Add(-time.Hour), HeardAt: noon},
+	}
+}
+
+// healthy is a cluster in which everything is as it should be, node 0 being the primary of term 3.
+func healthy(replicas int) *Observed {
+	o := fresh(replicas)
+	o.Record = Record{Primary: nodeName(0), Term: 3, RequiredAcks: requiredAcks(replicas), Initialized: true}
+	for i := range o.Nodes {
+		o.Nodes[i].Ready = true
+		o.Nodes[i].State = replica()
+		o.Nodes[i].Memory.Settled = true
+	}
+	if replicas > 0 {
+		o.Nodes[0].State = primary(replicas)
+	}
+	return o
+}
+
+func primary(replicas int) *api.State {
+	acks := requiredAcks(replicas)
+	return &api.State{
+		ClusterUID: myUID, Phase: api.PhaseRunning, HasData: true, Term: 3, Role: api.RolePrimary, ServerUUID: uuidA, GTIDExecuted: theTx,
+		SemiSync: api.SemiSync{SourceEnabled: acks > 0, RequiredAcks: acks, Clients: replicas - 1},
+	}
+}
+
+func replica() *api.State {
+	lag := int64(0)
+	return &api.State{
+		ClusterUID: myUID, Phase: api.PhaseRunning, HasData: true, Term: 3, Role: api.RoleReplica, ServerUUID: uuidB, GTIDExecuted: theTx, SuperReadOnly: true,
+		Replication: &api.Replication{
+			SourceHost: nodeName(0), SourcePort: api.MySQLPort, ReceiverRunning: true, ReceiverState: receiverOn, ApplierRunning: true, LagSeconds: &lag,
+			GTIDRetrieved: theTx,
+		},
+		SemiSync: api.SemiSync{ReplicaEnabled: true},
+	}
+}
+
+// started is the state of a node with data whose MySQL has just started: nothing is known of its role.
+func started(executed string) *api.State {
+	return &api.State{ClusterUID: myUID, Phase: api.PhaseRunning, HasData: true, Term: 3, ServerUUID: uuidB, GTIDExecuted: executed, SuperReadOnly: true}
+}
+
+// kinds are the orders of a decision, as "node kind".
+func kinds(d Decision) []string {
+	var list []string
+	for _, o := range d.Orders {
+		list = append(list, o.Node+" "+string(o.Order.Kind))
+	}
+	return list
+}
+
+func orderTo(t *testing.T, d Decision, ordinal int) api.Order {
+	t.Helper()
+	for _, o := range d.Orders {
+		if o.Node == nodeName(ordinal) {
+			return o.Order
+		}
+	}
+	t.Fatalf("no order for %s among %v; %s", nodeName(ordinal), kinds(d), d.Status.Phase)
+	return api.Order{}
+}
+
+func wantOrders(t *testing.T, d Decision, want ...string) {
+	t.Helper()
+	if got := kinds(d); !slices.Equal(got, want) {
+		t.Errorf("the orders are %q instead of %q; %s", got, want, d.Status.Phase)
+	}
+}
+
+func wantRecord(t *testing.T, d Decision, want Record) {
+	t.Helper()
+	if d.Record == nil {
+		t.Fatalf("no record; %s", d.Status.Phase)
+	}
+	if *d.Record != want {
+		t.Errorf("the record is %+v instead of %+v", *d.Record, want)
+	}
+	if len(d.Orders) > 0 || d.Replace != "" || len(d.ReleaseVolumes) > 0 {
+		t.Errorf("rule 2: something is done along with a record: %+v", d)
+	}
+}
+
+func wantNoRecord(t *testing.T, d Decision) {
+	t.Helper()
+	if d.Record != nil {
+		t.Errorf("a record is wanted: %+v", *d.Record)
+	}
+}

@@ -1,0 +1,264 @@
+/*
+Copyright The MySQL API Server Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package topology
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
+)
+
+func resized(from, to int) *Observed {
+	o := healthy(from)
+	o.Spec.Replicas = to
+	o.Spec.Durability = EffectiveDurability(to, DurabilityNone)
+	for i := from; i < to; i++ {
+		o.Nodes = append(o.Nodes, Node{Name: nodeName(i), Ordinal: i})
+	}
+	return o
+}
+
+func TestGrowingIsDoneAtOnce(t *testing.T) {
+	if d := Decide(*resized(2, 4)); d.Size != 4 {
+		t.Errorf("the size is %d", d.Size)
+	}
+}
+
+func TestShrinkingLowersTheRecordFirst(t *testing.T) {
+	o := resized(5, 3)
+	d := Decide(*o)
+	wantRecord(t, d, Record{Primary: nodeName(0), Term: 3, RequiredAcks: 1, Initialized: true})
+
+	o.Record = *d.Record
+	d = Decide(*o)
+	wantOrders(t, d, nodeName(0)+" Promote")
+	if d.Size != 5 {
+		t.Errorf("nodes are removed while the primary demands more acknowledgements than the rest can give: size %d", d.Size)
+	}
+
+	// What the removed nodes hold does not count any more, while the demand stays.
+	o.Nodes[0].State.SemiSync.RequiredAcks = 1
+	d = Decide(*o)
+	wantRecord(t, d, Record{Primary: nodeName(0), Term: 3, Initialized: true})
+
+	o.Record = *d.Record
+	d = Decide(*o)
+	wantNoRecord(t, d)
+	wantOrders(t, d)
+	if d.Size != 3 {
+		t.Errorf("the size is %d", d.Size)
+	}
+
+	o.Size = 3
+	d = Decide(*o)
+	wantNoRecord(t, d)
+	if len(d.ReleaseVolumes) > 0 {
+		t.Errorf("rule 7: volumes of nodes that still run are deleted: %v", d.ReleaseVolumes)
+	}
+
+	for i := 3; i < 5; i++ {
+		o.Nodes[i] = Node{Name: nodeName(i), Ordinal: i, VolumeExists: true}
+	}
+	d = Decide(*o)
+	wantRecord(t, d, Record{Primary: nodeName(0), Term: 3, RequiredAcks: 1, Initialized: true})
+
+	o.Record = *d.Record
+	if d = Decide(*o); !slices.Equal(d.ReleaseVolumes, []string{nodeName(3), nodeName(4)}) || !d.Status.Ready.True {
+		t.Errorf("volumes %v; %s", d.ReleaseVolumes, d.Status.Phase)
+	}
+}
+
+// Safety rule 7: data are not removed by accident.
+func TestVolumesAreReleasedOnlyWhenTheClusterIsHealthyWithoutThem(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(o *Observed)
+		want   []string
+	}{
+		"healthy":                  {func(*Observed) {}, []string{nodeName(2)}},
+		"a replica is unwell":      {func(o *Observed) { o.Nodes[1].Connected = false }, nil},
+		"the primary is unwell":    {func(o *Observed) { o.Nodes[0].State.SuperReadOnly = true }, nil},
+		"a pod is being deleted":   {func(o *Observed) { o.Nodes[1].Terminating = true }, nil},
+		"the volume was not ours":  {func(o *Observed) { o.Nodes[2].VolumeKept = true }, nil},
+		"the node still has a pod": {func(o *Observed) { o.Nodes[2].Exists = true }, nil},
+		"the set was not resized":  {func(o *Observed) { o.Size = 3 }, nil},
+		"all nodes are stopped":    {func(o *Observed) { o.Spec.Replicas = 0 }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := healthy(2)
+			o.Nodes = append(o.Nodes, Node{Name: nodeName(2), Ordinal: 2, VolumeExists: true})
+			test.change(o)
+			if d := Decide(*o); !slices.Equal(d.ReleaseVolumes, test.want) {
+				t.Errorf("%v instead of %v", d.ReleaseVolumes, test.want)
+			}
+		})
+	}
+}
+
+func TestPrimaryIsNeverRemovedByShrinking(t *testing.T) {
+	o := healthy(3)
+	o.Nodes[0].State, o.Nodes[2].State = replica(), primary(3)
+	o.Nodes[2].State.ServerUUID = uuidA
+	for i := range 2 {
+		o.Nodes[i].State.Replication.SourceHost = nodeName(2)
+	}
+	o.Record.Primary, o.Record.RequiredAcks = nodeName(2), 0
+	o.Nodes[2].State.SemiSync.SourceEnabled = false
+	o.Spec.Replicas, o.Spec.Durability = 1, DurabilityNone
+	d := Decide(*o)
+	wantNoRecord(t, d)
+	if d.Size != 3 {
+		t.Errorf("the size is %d", d.Size)
+	}
+	if got := d.Status.Progressing; !strings.Contains(got.Message, nodeName(2)+" is the primary") {
+		t.Errorf("it is not said why: %+v", got)
+	}
+}
+
+func TestKeptVolumeIsAdoptedOnceItsNodeBelongsToTheCluster(t *testing.T) {
+	o := healthy(3)
+	o.Nodes[1].VolumeKept, o.Nodes[2].VolumeKept = true, true
+	o.Nodes[2].State.ClusterUID = "earlier-cluster"
+	if d := Decide(*o); !slices.Equal(d.AdoptVolumes, []string{nodeName(1)}) {
+		t.Errorf("%v are adopted", d.AdoptVolumes)
+	}
+}
+
+func TestRollout(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(o *Observed)
+		want   string
+	}{
+		"the highest replica first": {func(*Observed) {}, nodeName(2)},
+		"then the next":             {func(o *Observed) { o.Nodes[2].ConfigHash = wantedHash }, nodeName(1)},
+		"the primary last":          {func(o *Observed) { o.Nodes[1].ConfigHash, o.Nodes[2].ConfigHash = wantedHash, wantedHash }, nodeName(0)},
+		"nothing to do": {func(o *Observed) {
+			for i := range o.Nodes {
+				o.Nodes[i].ConfigHash = wantedHash
+			}
+		}, ""},
+		"not while another node is unwell":   {func(o *Observed) { o.Nodes[1].Connected = false }, ""},
+		"not while a pod is missing":         {func(o *Observed) { o.Nodes[2] = Node{Name: nodeName(2), Ordinal: 2} }, ""},
+		"not while a pod is being deleted":   {func(o *Observed) { o.Nodes[2].Terminating = true }, ""},
+		"not before the template is applied": {func(o *Observed) { o.TemplateApplied = false }, ""},
+		"not while writes wait":              {func(o *Observed) { o.Nodes[0].State.SemiSync.Clients = 0 }, ""},
+		"a new pod that fails stops it": {func(o *Observed) {
+			o.Nodes[2].ConfigHash, o.Nodes[2].Ready, o.Nodes[2].State.Phase = wantedHash, false, api.PhaseStopped
+		}, ""},
+		"an old pod that fails is replaced first": {func(o *Observed) {
+			o.Nodes[1].Ready, o.Nodes[1].State.Phase = false, api.PhaseStopped
+		}, nodeName(1)},
+		"not on the agent's word alone": {func(o *Observed) { o.Nodes[1].State.Phase = api.PhaseStopped }, ""},
+		"not while its data come into being": {func(o *Observed) {
+			o.Nodes[1].Ready, o.Nodes[1].State = false, &api.State{Phase: api.PhaseCloning}
+		}, ""},
+		"a primary that waits for its orders works": {func(o *Observed) {
+			o.Nodes[0].Ready, o.Nodes[0].State = false, started(theTx)
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := healthy(3)
+			for i := range o.Nodes {
+				o.Nodes[i].ConfigHash = "old"
+			}
+			test.change(o)
+			if d := Decide(*o); d.Replace != test.want {
+				t.Errorf("%q is replaced instead of %q; %s", d.Replace, test.want, d.Status.Phase)
+			}
+		})
+	}
+}
+
+// A mistake in the first configuration can be mended.
+func TestPodThatCannotInitializeIsReplaced(t *testing.T) {
+	o := fresh(1)
+	o.Record = Record{Primary: nodeName(0), Term: 1}
+	o.Nodes[0].ConfigHash = "old"
+	if d := Decide(*o); d.Replace != nodeName(0) {
+		t.Errorf("%q is replaced", d.Replace)
+	}
+}
+
+func TestStatusTellsWhatIsWrong(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(o *Observed)
+		reason string
+		phase  string
+		node   NodeStatus
+	}{
+		"a pod can not run": {
+			func(o *Observed) {
+				o.Nodes[1] = Node{Name: nodeName(1), Ordinal: 1, Exists: true, Problem: "its pod can not be scheduled"}
+			}, "ReplicaNotReady", "Serving, 2 of 3 nodes ready: replica db-mysql-1: its pod can not be scheduled",
+			NodeStatus{nodeName(1), RoleUnassigned, Unreachable, "its pod can not be scheduled"},
+		},
+		"the primary is silent": {
+			func(o *Observed) { o.Nodes[0].Connected = false }, "PrimaryNotReady", "Not serving: primary db-mysql-0: its agent does not report",
+			NodeStatus{nodeName(0), RolePrimary, Unreachable, "its agent does not report"},
+		},
+		"a replica serves reads while the primary is away": {
+			func(o *Observed) {
+				o.Nodes[0].Connected = false
+				o.Nodes[1].State.Replication.ReceiverState = "CONNECTING"
+			}, "PrimaryNotReady", "Not serving",
+			NodeStatus{nodeName(1), RoleReplica, Healthy, ""},
+		},
+		"a replica does not connect": {
+			func(o *Observed) {
+				o.Nodes[1].State.Replication.ReceiverState, o.Nodes[1].State.Replication.LastError = "CONNECTING", "1045 denied"
+			}, "ReplicaNotReady", "Serving", NodeStatus{nodeName(1), RoleReplica, Unhealthy, "does not replicate: 1045 denied"},
+		},
+		"writes wait": {
+			func(o *Observed) { o.Nodes[0].State.SemiSync.Clients = 0 }, "WritesWait", "Not serving: commits wait for 1 replicas, 0 are connected",
+			NodeStatus{nodeName(0), RolePrimary, Healthy, ""},
+		},
+		"the primary waits for replicas": {
+			func(o *Observed) { o.Nodes[0].State.SemiSync.Clients, o.Nodes[0].State.SuperReadOnly = 0, true }, "PrimaryNotReady",
+			"Waiting for 1 of 1 replicas to connect", NodeStatus{nodeName(0), RolePrimary, Unhealthy, "read-only until enough replicas are connected"},
+		},
+		"MySQL has ended": {
+			func(o *Observed) {
+				o.Nodes[2].State.Phase, o.Nodes[2].State.Message = api.PhaseStopped, "exit status 1"
+			}, "ReplicaNotReady", "Serving",
+			NodeStatus{nodeName(2), RoleUnassigned, Unhealthy, "MySQL is stopped: exit status 1"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := healthy(3)
+			test.change(o)
+			d := Decide(*o)
+			if d.Status.Ready.True || d.Status.Ready.Reason != test.reason || !strings.HasPrefix(d.Status.Phase, test.phase) {
+				t.Errorf("ready: %+v; phase: %s", d.Status.Ready, d.Status.Phase)
+			}
+			if !slices.Contains(d.Status.Nodes, test.node) {
+				t.Errorf("the nodes are %+v", d.Status.Nodes)
+			}
+		})
+	}
+}
+
+func TestReadOnlyClusterIsReady(t *testing.T) {
+	o := healthy(3)
+	o.Spec.ReadOnly = true
+	o.Nodes[0].State.SuperReadOnly = true
+	d := Decide(*o)
+	wantOrders(t, d)
+	if !d.Status.Ready.True || !d.Status.ReadOnly.True || d.Status.Phase != "Ready (read-only)" {
+		t.Errorf("%+v", d.Status)
+	}
+}
