@@ -105,6 +105,7 @@ func (v *view) primaryDonor() *node {
 		if n.known() && (v.connected(n) || !n.Memory.HeardAt.After(v.primary.Memory.HeardSince)) {
 			// Its report is older than the loss: it may have received more since.
 			v.waiting = n.Name + " to report since the primary has come back without data"
+			v.wakeIn(api.HeartbeatInterval)
 			return nil
 		}
 		if n.running() && !n.Terminating {

@@ -222,13 +222,13 @@ func TestOrderIsSentOnceWhileItIsUnderWay(t *testing.T) {
 	})
 }
 
-func TestFailedOrderIsRepeatedAfterLongerAndLongerPauses(t *testing.T) {
+func TestSameOrderIsRepeatedAfterLongerAndLongerPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		b.report(func(s *api.State) { s.Sequence = 1 })
 		b.answer = func(api.Order) (api.OrderResult, error) { return api.OrderResult{Outcome: api.OutcomeFailed}, nil }
 		order := api.Order{Kind: api.OrderFollow, Term: 1}
-		for i, pause := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second} {
+		for i, pause := range []time.Duration{minPause, 2 * minPause, 4 * minPause, 8 * minPause, 16 * minPause, 32 * minPause, 64 * minPause, 128 * minPause, maxPause, maxPause} {
 			b.m.Order(target.PodUID, order)
 			if n := b.orders(); n != i+1 {
 				t.Fatalf("%d orders were sent instead of %d", n, i+1)
@@ -239,6 +239,14 @@ func TestFailedOrderIsRepeatedAfterLongerAndLongerPauses(t *testing.T) {
 				t.Errorf("the order was repeated within %s", pause)
 			}
 			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(2 * calm)
+		b.m.Order(target.PodUID, order)
+		b.orders()
+		time.Sleep(minPause)
+		b.m.Order(target.PodUID, order)
+		if n := b.orders(); n != 12 {
+			t.Errorf("after a calm time, the order is not repeated soon: %d were sent", n)
 		}
 	})
 }

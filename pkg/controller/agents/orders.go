@@ -30,19 +30,22 @@ import (
 const (
 	// orderTimeout bounds an order: an agent gives up on its own before.
 	orderTimeout = 150 * time.Second
-	// minPause and maxPause bound the time until an order is repeated that was carried out, or failed, and is still asked for.
-	minPause = time.Second
+	// minPause and maxPause bound the time until the same order is sent again; it doubles each time. An order is asked for again if it failed,
+	// and also if it was carried out to no avail.
+	minPause = 200 * time.Millisecond
 	maxPause = 30 * time.Second
+	// calm is the time after which a repeated order counts as a first one.
+	calm = 2 * maxPause
 )
 
 // orders is what has been ordered of one agent.
 type orders struct {
 	// underway is the order that is being carried out, if any.
 	underway *api.Order
-	// last is the last order that was answered or failed, failures how often in a row it did, next when it may be repeated.
-	last     *api.Order
-	failures int
-	next     time.Time
+	// last is the last order that was answered or failed, times how often it was sent in a row, next when it may be sent again.
+	last  *api.Order
+	times int
+	next  time.Time
 }
 
 // same tells whether two orders are the same.
@@ -59,7 +62,7 @@ func same(a *api.Order, b api.Order) bool {
 }
 
 // Order sends an order to the agent of a pod, without waiting for what becomes of it: that shows in its state. An order that is under
-// way is not sent again, and one that failed only after a pause.
+// way is not sent again, and the same one again only after a pause.
 func (m *Manager) Order(pod types.UID, order api.Order) {
 	m.mu.Lock()
 	a, ok := m.agents[pod]
@@ -91,18 +94,15 @@ func (m *Manager) send(a *agent, dial *tls.Config, order api.Order) {
 	result, err := m.transport.Send(ctx, a.Address, dial, order)
 
 	m.mu.Lock()
-	done := err == nil && (result.Outcome == api.OutcomeDone || result.Outcome == api.OutcomeAccepted)
 	if same(a.orders.underway, order) {
 		a.orders.underway = nil
 	}
-	if done || !same(a.orders.last, order) {
-		a.orders.failures = 0
+	now := m.now()
+	if !same(a.orders.last, order) || now.Sub(a.orders.next) > calm {
+		a.orders.times = 0
 	}
-	if !done {
-		a.orders.failures++
-	}
-	a.orders.last = &order
-	a.orders.next = m.now().Add(pause(a.orders.failures))
+	a.orders.last, a.orders.next = &order, now.Add(pause(a.orders.times))
+	a.orders.times++
 	current := m.agents[a.PodUID] == a && a.connected
 	m.mu.Unlock()
 
@@ -118,10 +118,10 @@ func (m *Manager) send(a *agent, dial *tls.Config, order api.Order) {
 	m.callbacks.Changed(a.cluster, 0)
 }
 
-// pause is the time until an order that failed so often may be repeated.
-func pause(failures int) time.Duration {
+// pause is the time until an order may be sent again that had been sent so often before.
+func pause(times int) time.Duration {
 	d := minPause
-	for range failures {
+	for range times {
 		d = min(2*d, maxPause)
 	}
 	return d
