@@ -19,6 +19,7 @@ package agent
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 )
@@ -103,6 +104,28 @@ func TestBoardTellsOfChangesOnly(t *testing.T) {
 	second, _ := b.read()
 	if second.Sequence <= first.Sequence {
 		t.Errorf("the sequence does not grow: %d, %d", first.Sequence, second.Sequence)
+	}
+}
+
+func TestNextPauseGrowsWithFailures(t *testing.T) {
+	tests := []struct {
+		pause, ran time.Duration
+		wanted     bool
+		want       time.Duration
+	}{
+		{0, time.Hour, false, 0},
+		{0, 10 * time.Second, false, 0},
+		{0, time.Second, false, time.Second},
+		{time.Second, 10 * time.Second, false, 2 * time.Second},
+		{16 * time.Second, time.Second, false, 30 * time.Second},
+		{30 * time.Second, time.Second, false, 30 * time.Second},
+		{30 * time.Second, 2 * time.Minute, false, 0},
+		{30 * time.Second, time.Second, true, 0},
+	}
+	for _, test := range tests {
+		if got := nextPause(test.pause, test.ran, test.wanted); got != test.want {
+			t.Errorf("nextPause(%s, %s, %t) = %s, want %s", test.pause, test.ran, test.wanted, got, test.want)
+		}
 	}
 }
 

@@ -42,16 +42,20 @@ const (
 
 	// stepDownTimeout bounds the time in which a primary has to become read-only before it is stopped.
 	stepDownTimeout = 10 * time.Second
+	// dismissTimeout bounds the time for sending replicas what they still lack.
+	dismissTimeout = 3 * time.Second
 
 	firstBackoff = time.Second
 	maxBackoff   = 30 * time.Second
-	// longRun is how long mysqld must have run for its end not to count as one more failure to start.
-	longRun = time.Minute
+	// longRun is how long mysqld must have run for its end to be forgotten, shortRun for it to be started again at once unless it has
+	// failed before.
+	longRun  = time.Minute
+	shortRun = 5 * time.Second
 )
 
 // live is the node's life cycle: as long as there are data, mysqld runs; while there are none, an order is awaited.
 func (a *Agent) live(ctx context.Context) error {
-	var backoff time.Duration
+	var pause time.Duration // before the next start of mysqld
 	for ctx.Err() == nil {
 		has, err := a.volume.HasData()
 		if err != nil {
@@ -60,26 +64,30 @@ func (a *Agent) live(ctx context.Context) error {
 		if !has {
 			a.board.update(func(s *api.State) { s.Phase, s.HasData, s.Role = api.PhaseEmpty, false, api.RoleNone })
 			a.awaitJob(ctx, nil)
-			backoff = 0
+			pause = 0
 			continue
+		}
+		if pause > 0 {
+			a.awaitJob(ctx, time.After(pause))
 		}
 		started := time.Now()
 		restart := a.runMysqld(ctx)
-		switch {
-		case restart:
-			backoff = 0
-			continue
-		case time.Since(started) > longRun || backoff == 0:
-			backoff = firstBackoff
-		default:
-			backoff = min(2*backoff, maxBackoff)
-		}
-		if time.Since(started) > longRun {
-			continue // it ran well: start it again at once
-		}
-		a.awaitJob(ctx, time.After(backoff))
+		pause = nextPause(pause, time.Since(started), restart)
 	}
 	return nil
+}
+
+// nextPause returns how long to wait before mysqld is started again, after a run that followed a pause. The first time there is
+// none: a crash should cost as little time as can be. Only what fails again and again is slowed down.
+func nextPause(pause, ran time.Duration, wanted bool) time.Duration {
+	switch {
+	case wanted || ran >= longRun:
+		return 0
+	case pause == 0 && ran >= shortRun:
+		return 0
+	default:
+		return max(firstBackoff, min(2*pause, maxBackoff))
+	}
 }
 
 // awaitJob carries out the next long order, unless the time is over before there is one.
@@ -180,10 +188,19 @@ func (a *Agent) endMysqld(proc *process.Process) (allowOrders func()) {
 	if err := a.stepDown(ctx, s.db); err != nil {
 		a.log.Error("killing mysqld, because it could not be made read-only", "error", err)
 		proc.Signal(syscall.SIGKILL)
-	} else {
-		a.log.Info("stopping mysqld")
-		proc.Signal(syscall.SIGTERM)
+		return func() { <-a.turn }
 	}
+	a.observe(s)
+	a.updateIn(s.ctx, func(st *api.State) { st.Role, st.Message = api.RoleNone, "mysqld is being stopped" })
+	dismissal, cancelDismissal := context.WithTimeout(s.ctx, dismissTimeout)
+	defer cancelDismissal()
+	if err := s.db.Dismiss(dismissal); err != nil {
+		a.log.Warn("closing the connections failed", "error", err)
+	}
+	s.endWatch()
+	<-s.closed
+	a.log.Info("stopping mysqld")
+	proc.Signal(syscall.SIGTERM)
 	return func() { <-a.turn }
 }
 

@@ -50,6 +50,10 @@ type session struct {
 	// orders ends when no more orders may be carried out, because mysqld is about to be stopped.
 	orders    context.Context
 	endOrders context.CancelFunc
+	// watching ends when the server is no longer to be observed; closed is closed when the connections are.
+	watching context.Context
+	endWatch context.CancelFunc
+	closed   chan struct{}
 	// problem is what went wrong with the statements of the start; empty if nothing.
 	problem string
 
@@ -66,14 +70,21 @@ func (a *Agent) serve(ctx context.Context, output *outputLog) {
 	if conn == nil {
 		return
 	}
-	s := &session{ctx: ctx, db: conn, lock: make(chan struct{}, 1), lastAnswer: time.Now(), problem: output.startProblem()}
+	s := &session{
+		ctx: ctx, db: conn, closed: make(chan struct{}), problem: output.startProblem(),
+		lock: make(chan struct{}, 1), lastAnswer: time.Now(),
+	}
 	s.orders, s.endOrders = context.WithCancel(ctx)
 	defer s.endOrders()
+	s.watching, s.endWatch = context.WithCancel(ctx)
+	defer s.endWatch()
 	s.tlsDigest, _ = a.digestTLS()
 	// Close waits for an observation that is under way; the end of ctx ends that too.
 	defer func() {
+		a.session.Store(nil)
 		s.lock <- struct{}{}
 		conn.Close()
+		close(s.closed)
 	}()
 	if err := os.Remove(a.startFile()); err != nil {
 		a.log.Error("removing the statements of the start failed", "error", err)
@@ -155,7 +166,7 @@ func (a *Agent) watch(s *session) {
 	defer files.Stop()
 	for {
 		select {
-		case <-s.ctx.Done():
+		case <-s.watching.Done():
 			return
 		case <-files.C:
 			a.alignFiles(s)
@@ -165,7 +176,7 @@ func (a *Agent) watch(s *session) {
 		}
 		a.observe(s)
 		select {
-		case <-s.ctx.Done():
+		case <-s.watching.Done():
 		case <-time.After(leastPause):
 		}
 	}

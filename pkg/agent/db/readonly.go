@@ -142,6 +142,45 @@ func (d *DB) CloseClients(ctx context.Context) error {
 	})
 }
 
+// dumpCommand starts the command of a session that sends the binary log to a replica, sentAll its state when there is no more to send.
+const (
+	dumpCommand = "Binlog Dump"
+	sentAll     = "Source has sent all binlog"
+)
+
+// Dismiss closes the connections of clients and of replicas, of the latter when they have been sent everything or when ctx ends. A
+// server that shuts down would wait for seconds for either to go by themselves.
+func (d *DB) Dismiss(ctx context.Context) error {
+	again := time.NewTicker(10 * time.Millisecond) // the server has no event for the states of its sessions
+	defer again.Stop()
+	return d.with(context.WithoutCancel(ctx), func(conn *sql.Conn) error {
+		for {
+			work, cancel := context.WithTimeout(context.WithoutCancel(ctx), dismissTimeout)
+			sessions, err := table(work, conn, "SHOW FULL PROCESSLIST")
+			if err == nil {
+				err = kill(work, conn, sessions, func(s map[string]string) bool {
+					return isClient(s) || isDump(s) && (strings.HasPrefix(s["state"], sentAll) || ctx.Err() != nil)
+				})
+			}
+			cancel()
+			if err != nil || ctx.Err() != nil || !slices.ContainsFunc(sessions, isDump) {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+			case <-again.C:
+			}
+		}
+	})
+}
+
+// dismissTimeout bounds one look at the sessions; much longer than it ever takes.
+const dismissTimeout = 2 * time.Second
+
+func isDump(session map[string]string) bool {
+	return strings.HasPrefix(session["command"], dumpCommand)
+}
+
 // EndSemiSyncSource turns off the source's side of semi-sync. The server has to be read-only: only the applier's commits may wait then,
 // and nobody is told that they succeeded.
 func (d *DB) EndSemiSyncSource(ctx context.Context) error {
