@@ -100,6 +100,22 @@ type memory struct {
 	statusWritten time.Time
 	// secretEvent is the last complaint about the user's Secret.
 	secretEvent string
+	// failure is the last error, told at toldAt.
+	failure string
+	toldAt  time.Time
+}
+
+// repeatErrors is how often an error is logged that stays the same. While one server is away, the agents' reports go on and lead to many
+// reconciliations that fail in the same way.
+const repeatErrors = time.Minute
+
+// isNews is true when an error should be logged.
+func (m *memory) isNews(err error, now time.Time) bool {
+	if err.Error() == m.failure && now.Sub(m.toldAt) < repeatErrors {
+		return false
+	}
+	m.failure, m.toldAt = err.Error(), now
+	return true
 }
 
 // The kinds of objects of which only the metadata is watched.
@@ -220,7 +236,9 @@ func (c *Controller) work(ctx context.Context) bool {
 		logger.V(2).Info("Trying again with the newest state", "err", err)
 		c.queue.AddRateLimited(key)
 	default:
-		logger.Error(err, "Reconciliation failed, trying again")
+		if c.memoryOf(key).isNews(err, c.Now()) {
+			logger.Error(err, "Reconciliation failed, trying again")
+		}
 		c.queue.AddRateLimited(key)
 	}
 	if after > 0 {

@@ -82,7 +82,7 @@ func (c *Controller) reconcile(ctx context.Context, namespace, name string) (tim
 		c.replacePod(ctx, cluster, d, g),
 		c.volumes(ctx, cluster, d, g),
 	)
-	statusErr := c.writeStatus(ctx, m, cluster, c.newStatus(cluster, m, d, g, applyErr), false)
+	statusErr := c.writeStatus(ctx, m, cluster, c.newStatus(cluster, m, d, g, applyErr), false, d.Status.Blocked)
 	return c.lookAgain(m, d), errors.Join(applyErr, statusErr)
 }
 
@@ -98,7 +98,7 @@ func (c *Controller) decide(ctx context.Context, m *memory, cluster *v1alpha1.My
 			return g, d, cluster, nil
 		}
 		before := cluster.Status
-		if err := c.writeStatus(ctx, m, cluster, c.newStatus(cluster, m, d, g, nil), true); err != nil {
+		if err := c.writeStatus(ctx, m, cluster, c.newStatus(cluster, m, d, g, nil), true, d.Status.Blocked); err != nil {
 			return nil, d, cluster, fmt.Errorf("record a decision: %w", err)
 		}
 		cluster = m.newest

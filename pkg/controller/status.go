@@ -159,7 +159,7 @@ func nodeStatuses(before []v1alpha1.NodeStatus, d topology.Decision, g *gathered
 }
 
 // writeStatus writes the status if it has changed; at once if it is a record, or if more has changed than what was replicated.
-func (c *Controller) writeStatus(ctx context.Context, m *memory, cluster *v1alpha1.MysqlCluster, status *v1alpha1.MysqlClusterStatus, record bool) error {
+func (c *Controller) writeStatus(ctx context.Context, m *memory, cluster *v1alpha1.MysqlCluster, status *v1alpha1.MysqlClusterStatus, record, blocked bool) error {
 	before := &cluster.Status
 	if !record {
 		if apiequality.Semantic.DeepEqual(before, status) {
@@ -178,18 +178,20 @@ func (c *Controller) writeStatus(ctx context.Context, m *memory, cluster *v1alph
 		return fmt.Errorf("write the status: %w", err)
 	}
 	m.newest, m.newestAt, m.statusWritten = written, c.Now(), c.Now()
-	c.announceReadiness(written, before)
+	c.announceReadiness(written, before, blocked)
 	return nil
 }
 
-// announceReadiness sends an Event when readiness changes.
-func (c *Controller) announceReadiness(cluster *v1alpha1.MysqlCluster, before *v1alpha1.MysqlClusterStatus) {
-	now, old := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady), meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReady)
+// announceReadiness sends an Event when a cluster becomes ready, when it is not any more, and when only a person can help it.
+func (c *Controller) announceReadiness(cluster *v1alpha1.MysqlCluster, before *v1alpha1.MysqlClusterStatus, blocked bool) {
+	now := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady)
+	old := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReady)
+	wasReady := old != nil && old.Status == metav1.ConditionTrue
 	switch {
 	case now == nil || old != nil && old.Status == now.Status && old.Reason == now.Reason:
 	case now.Status == metav1.ConditionTrue:
 		c.Events.Event(cluster, corev1.EventTypeNormal, "Ready", now.Message)
-	case before.InitializedAt != nil && now.Reason != "SecretIncomplete":
+	case wasReady || blocked:
 		c.Events.Event(cluster, corev1.EventTypeWarning, now.Reason, now.Message)
 	}
 }

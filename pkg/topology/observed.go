@@ -137,6 +137,8 @@ const (
 type Status struct {
 	// Phase is one line for people.
 	Phase string
+	// Blocked is true when only a person can help; Ready says how.
+	Blocked bool
 	// Ready: the primary does what the spec asks for and all nodes are healthy.
 	Ready Verdict
 	// Initialized: the cluster's data exist.

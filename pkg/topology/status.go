@@ -26,6 +26,7 @@ import (
 // status describes the cluster as it is; d is what has been decided.
 func (v *view) status(d *Decision) Status {
 	s := Status{
+		Blocked:     v.blocked != nil,
 		Initialized: v.initializedVerdict(),
 		ReadOnly:    v.readOnlyVerdict(),
 		Progressing: v.progressingVerdict(d),
