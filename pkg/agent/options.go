@@ -59,6 +59,8 @@ type Options struct {
 
 	// PollInterval is how often MySQL is asked for its state when nothing else gives reason to.
 	PollInterval time.Duration
+	// FilesInterval is how often mounted Secrets are looked at. The kubelet itself takes a minute to change them.
+	FilesInterval time.Duration
 	// HungAfter is how long MySQL may be silent before it is reported as hung.
 	HungAfter time.Duration
 	// OrderTimeout bounds how long an order that is carried out at once may take.
@@ -96,6 +98,7 @@ func NewOptions(getenv func(string) string) (Options, error) {
 		CPUMillis:      number(api.EnvCPULimit, false),
 		Mysqld:         []string{"mysqld"},
 		PollInterval:   500 * time.Millisecond,
+		FilesInterval:  10 * time.Second,
 		HungAfter:      5 * time.Second,
 		OrderTimeout:   2 * time.Minute,
 	}

@@ -18,16 +18,12 @@ package agent
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 	"github.com/presslabs/mysql-apiserver/pkg/agent/db"
-	"github.com/presslabs/mysql-apiserver/pkg/agent/httpapi"
 	"github.com/presslabs/mysql-apiserver/pkg/agent/volume"
 )
 
@@ -38,8 +34,6 @@ const (
 	observeTimeout = 2 * time.Second
 	// leastPause between observations keeps a mysqld that logs a lot from being asked all the time.
 	leastPause = 20 * time.Millisecond
-	// filesInterval is how often mounted Secrets are looked at. The kubelet itself takes a minute to change them.
-	filesInterval = 10 * time.Second
 )
 
 // session is one run of mysqld that answers.
@@ -61,7 +55,10 @@ type session struct {
 	lock       chan struct{}
 	lastAnswer time.Time
 	failing    bool
-	tlsDigest  string
+
+	// What was last aligned with the mounted Secrets; used by watch alone.
+	tlsDigest    string
+	rootPassword string
 }
 
 // serve connects to a starting mysqld and observes it until it has ended.
@@ -162,7 +159,7 @@ func (a *Agent) prepare(s *session) bool {
 func (a *Agent) watch(s *session) {
 	tick := time.NewTicker(a.options.PollInterval)
 	defer tick.Stop()
-	files := time.NewTicker(filesInterval)
+	files := time.NewTicker(a.options.FilesInterval)
 	defer files.Stop()
 	for {
 		select {
@@ -223,36 +220,4 @@ func (a *Agent) updateIn(ctx context.Context, change func(*api.State)) {
 			change(s)
 		}
 	})
-}
-
-// alignFiles makes mysqld use rotated certificates.
-func (a *Agent) alignFiles(s *session) {
-	digest, err := a.digestTLS()
-	if err != nil || digest == s.tlsDigest {
-		return
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, observeTimeout)
-	defer cancel()
-	if err := s.db.ReloadTLS(ctx); err != nil {
-		a.log.Error("loading the new certificates failed", "error", err)
-		return
-	}
-	s.tlsDigest = digest
-	a.log.Info("mysqld uses the new certificates")
-}
-
-func (a *Agent) digestTLS() (string, error) {
-	hash := sha256.New()
-	for _, name := range []string{httpapi.CAFile, httpapi.CertFile, httpapi.KeyFile} {
-		file, err := os.Open(filepath.Join(a.options.TLSDir, name))
-		if err != nil {
-			return "", err
-		}
-		_, err = io.Copy(hash, file)
-		file.Close()
-		if err != nil {
-			return "", err
-		}
-	}
-	return string(hash.Sum(nil)), nil
 }

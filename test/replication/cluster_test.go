@@ -201,6 +201,7 @@ func (n *node) start() {
 		"--mysql-host", "127.0.0.1",
 		"--mysql-port", strconv.Itoa(n.mysqlPort),
 		"--poll-interval", "100ms",
+		"--files-interval", "200ms",
 		"--hung-after", "1s",
 	}
 	for _, word := range mysqlTree.Mysqld() {

@@ -140,6 +140,23 @@ func TestRotatedCertificatesAreUsed(t *testing.T) {
 	n.eventually("MySQL to use the new certificate", func() bool { return n.root().Ping() == nil })
 }
 
+func TestRootsPasswordFollowsTheSecret(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, nil)
+	primary, replica := newPair(c)
+	const changed = `chang'ed"\`
+	c.write("user/ROOT_PASSWORD", changed)
+	for _, n := range []*node{primary, replica} {
+		n.eventually("the new password", func() bool { return n.open("root", changed).Ping() == nil })
+		if err := n.root().Ping(); err == nil {
+			t.Errorf("%s still takes the old password", n.name)
+		}
+	}
+	if primary.output.contains("chang'ed") {
+		t.Error("the log shows the password")
+	}
+}
+
 func TestProbesTellWhetherTheNodeServes(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, nil)

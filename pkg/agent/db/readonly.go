@@ -231,8 +231,12 @@ func kill(ctx context.Context, conn *sql.Conn, sessions []map[string]string, whi
 
 // Numbers of the server's errors that are answers, not failures.
 const (
+	errAccessDenied = 1045
 	errNoSuchThread = 1094
 )
+
+// IsAccessDenied tells whether the server refused an account's password.
+func IsAccessDenied(err error) bool { return isError(err, errAccessDenied) }
 
 // IsRefusal tells whether an error is the server's answer, rather than a server that does not answer.
 func IsRefusal(err error) bool {

@@ -260,6 +260,12 @@ func (d *DB) SemiSyncClients(ctx context.Context) (clients int, err error) {
 	return clients, err
 }
 
+// SetRootPassword changes the password of root where such an account exists.
+func (d *DB) SetRootPassword(ctx context.Context, password string) error {
+	return d.exec(ctx, "ALTER USER IF EXISTS 'root'@'localhost' IDENTIFIED BY "+Quote(password)+
+		", 'root'@'%' IDENTIFIED BY "+Quote(password))
+}
+
 // ReloadTLS makes the server read its certificate files again.
 func (d *DB) ReloadTLS(ctx context.Context) error {
 	return d.exec(ctx, "ALTER INSTANCE RELOAD TLS")
