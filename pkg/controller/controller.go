@@ -47,7 +47,6 @@ import (
 	"github.com/presslabs/mysql-apiserver/pkg/controller/agents"
 	"github.com/presslabs/mysql-apiserver/pkg/controller/apply"
 	"github.com/presslabs/mysql-apiserver/pkg/generated/clientset/versioned"
-	mysqlinformers "github.com/presslabs/mysql-apiserver/pkg/generated/informers/externalversions"
 	mysqllisters "github.com/presslabs/mysql-apiserver/pkg/generated/listers/mysql/v1alpha1"
 	"github.com/presslabs/mysql-apiserver/pkg/mysqlversion"
 )
@@ -82,7 +81,7 @@ type Controller struct {
 	// simple are the kinds of objects of which only the metadata is of interest.
 	simple map[schema.GroupVersionResource]cache.GenericLister
 
-	start  []func(stop <-chan struct{})
+	start  []func(context.Context)
 	synced []cache.InformerSynced
 
 	mu         sync.Mutex
@@ -138,7 +137,8 @@ func New(ctx context.Context, config Config) (*Controller, error) {
 	}
 	c.agents = agents.New(ctx, config.Agents, agents.Callbacks{Changed: c.enqueueAfter, Ordered: c.ordered}, config.Now)
 
-	clusters := mysqlinformers.NewSharedInformerFactory(config.MySQL, 0)
+	clusters := newClusterCache(config.MySQL, c.queue.Add)
+	c.clusters = mysqllisters.NewMysqlClusterLister(clusters)
 	ours := informers.NewSharedInformerFactoryWithOptions(config.Kube, 0, informers.WithTransform(slim),
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = v1alpha1.LabelCluster }))
 	// Claims are watched whatever their labels: those of an earlier installation may have none of ours.
@@ -146,52 +146,49 @@ func New(ctx context.Context, config Config) (*Controller, error) {
 	metas := metadatainformer.NewFilteredSharedInformerFactory(config.Metadata, 0, metav1.NamespaceAll,
 		func(o *metav1.ListOptions) { o.LabelSelector = v1alpha1.LabelCluster })
 
-	mysqlClusters := clusters.Mysql().V1alpha1().MysqlClusters()
-	c.clusters = mysqlClusters.Lister()
 	c.pods = ours.Core().V1().Pods().Lister()
 	c.statefulSets = ours.Apps().V1().StatefulSets().Lister()
 	c.claims = all.Core().V1().PersistentVolumeClaims().Lister()
 
-	watched := map[cache.SharedIndexInformer]cache.ResourceEventHandler{
-		mysqlClusters.Informer():                                      handler(c.enqueueCluster),
-		ours.Core().V1().Pods().Informer():                            handler(c.enqueueOwner),
-		ours.Apps().V1().StatefulSets().Informer():                    handler(c.enqueueOwner),
-		all.Core().V1().PersistentVolumeClaims().Informer():           handler(c.enqueueOwner),
-		c.metadataInformer(metas, servicesResource).Informer():        handler(c.enqueueOwner),
-		c.metadataInformer(metas, configMapsResource).Informer():      handler(c.enqueueOwner),
-		c.metadataInformer(metas, serviceAccountsResource).Informer(): handler(c.enqueueOwner),
-		c.metadataInformer(metas, budgetsResource).Informer():         handler(c.enqueueOwner),
-	}
-	for informer, h := range watched {
-		registration, err := informer.AddEventHandler(h)
+	for _, informer := range []cache.SharedIndexInformer{
+		ours.Core().V1().Pods().Informer(),
+		ours.Apps().V1().StatefulSets().Informer(),
+		all.Core().V1().PersistentVolumeClaims().Informer(),
+		c.metadataInformer(metas, servicesResource),
+		c.metadataInformer(metas, configMapsResource),
+		c.metadataInformer(metas, serviceAccountsResource),
+		c.metadataInformer(metas, budgetsResource),
+	} {
+		registration, err := informer.AddEventHandler(handler(c.enqueueOwner))
 		if err != nil {
 			return nil, fmt.Errorf("watch: %w", err)
 		}
 		c.synced = append(c.synced, registration.HasSynced)
 	}
-	c.start = []func(<-chan struct{}){clusters.Start, ours.Start, all.Start, metas.Start}
+	c.synced = append(c.synced, clusters.hasSynced)
+	c.start = []func(context.Context){
+		func(ctx context.Context) { go clusters.run(ctx) },
+		func(ctx context.Context) { ours.StartWithContext(ctx) },
+		func(ctx context.Context) { all.StartWithContext(ctx) },
+		func(ctx context.Context) { metas.Start(ctx.Done()) },
+	}
 	return c, nil
 }
 
-func (c *Controller) metadataInformer(factory metadatainformer.SharedInformerFactory, resource schema.GroupVersionResource) informers.GenericInformer {
+func (c *Controller) metadataInformer(factory metadatainformer.SharedInformerFactory, resource schema.GroupVersionResource) cache.SharedIndexInformer {
 	informer := factory.ForResource(resource)
 	c.simple[resource] = informer.Lister()
-	return informer
+	return informer.Informer()
 }
 
 // slim drops what is never read, to save memory.
-func slim(object any) (any, error) {
-	if o, ok := object.(metav1.Object); ok {
-		o.SetManagedFields(nil)
-	}
-	return object, nil
-}
+func slim(object any) (any, error) { return slimmed(object), nil }
 
 // Run reconciles with that many workers until ctx ends, and then until the last reconciliation has ended.
 func (c *Controller) Run(ctx context.Context, workers int) error {
 	logger := klog.FromContext(ctx)
 	for _, start := range c.start {
-		start(ctx.Done())
+		start(ctx)
 	}
 	logger.Info("Waiting for the caches")
 	if !cache.WaitForCacheSync(ctx.Done(), c.synced...) {
@@ -261,10 +258,6 @@ func handler(enqueue func(object metav1.Object)) cache.ResourceEventHandler {
 		UpdateFunc: func(_, object any) { enqueueAny(object) },
 		DeleteFunc: enqueueAny,
 	}
-}
-
-func (c *Controller) enqueueCluster(o metav1.Object) {
-	c.queue.Add(cache.NewObjectName(o.GetNamespace(), o.GetName()).String())
 }
 
 // enqueueOwner enqueues the cluster that an object belongs to.

@@ -109,7 +109,7 @@ func newHarness(t *testing.T, cluster *v1alpha1.MysqlCluster) *harness {
 		t.Fatal(err)
 	}
 	for _, start := range h.c.start {
-		start(ctx.Done())
+		start(ctx)
 	}
 	t.Cleanup(func() {
 		cancel()
