@@ -74,13 +74,10 @@ func (c *Controller) finalize(ctx context.Context, cluster *v1alpha1.MysqlCluste
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("delete the StatefulSet: %w", err)
 	}
-	if cluster.Spec.VolumeSpec.KeepAfterDelete {
-		err = c.keepPasswords(ctx, cluster)
-	} else {
-		err = c.deleteClaims(ctx, cluster)
-	}
-	if err != nil {
-		return err
+	if !cluster.Spec.VolumeSpec.KeepAfterDelete {
+		if err := c.deleteClaims(ctx, cluster); err != nil {
+			return err
+		}
 	}
 	rest := slices.DeleteFunc(slices.Clone(cluster.Finalizers), func(f string) bool { return f == v1alpha1.FinalizerVolumes })
 	if _, err := c.patchFinalizers(ctx, cluster, rest); err != nil && !apierrors.IsNotFound(err) {
@@ -103,13 +100,4 @@ func (c *Controller) deleteClaims(ctx context.Context, cluster *v1alpha1.MysqlCl
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// keepPasswords takes the Secret with the internal passwords out of the garbage collector's reach: they go with the data.
-func (c *Controller) keepPasswords(ctx context.Context, cluster *v1alpha1.MysqlCluster) error {
-	secret, err := c.getOwn(ctx, cluster, workload.OperatedSecretName(cluster.Name))
-	if err != nil || secret == nil {
-		return err
-	}
-	return c.applySecret(ctx, workload.OperatedSecret(cluster, secret.Data, false))
 }

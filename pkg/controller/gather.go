@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -40,7 +41,13 @@ type gathered struct {
 	set      *appsv1.StatefulSet
 	pods     map[string]*corev1.Pod
 	claims   map[string]*corev1.PersistentVolumeClaim
+	// listening is true while nothing has been heard of a ready node because the controller has only just begun to listen. What
+	// would be told of the cluster then is not news of the cluster.
+	listening bool
 }
+
+// listenTime is how long a ready node may be silent after the controller has begun to listen, before it is called silent.
+const listenTime = 5 * time.Second
 
 func (c *Controller) gather(m *memory, cluster *v1alpha1.MysqlCluster) (*gathered, error) {
 	hash, err := workload.ConfigHash(cluster)
@@ -82,7 +89,11 @@ func (c *Controller) gather(m *memory, cluster *v1alpha1.MysqlCluster) (*gathere
 		if pod == nil && claim == nil && ordinal >= replicas {
 			continue
 		}
-		g.observed.Nodes = append(g.observed.Nodes, c.node(cluster, g.set, ordinal, pod, claim))
+		n := c.node(cluster, g.set, ordinal, pod, claim)
+		g.observed.Nodes = append(g.observed.Nodes, n)
+		if pod != nil && n.Ready && n.State == nil && c.Now().Sub(c.agents.Observe(pod.UID).Since) < listenTime {
+			g.listening = true
+		}
 	}
 	return g, nil
 }

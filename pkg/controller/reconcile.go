@@ -82,6 +82,9 @@ func (c *Controller) reconcile(ctx context.Context, namespace, name string) (tim
 		c.replacePod(ctx, cluster, d, g),
 		c.volumes(ctx, cluster, d, g),
 	)
+	if g.listening {
+		return min(c.lookAgain(m, d), listenTime), applyErr
+	}
 	statusErr := c.writeStatus(ctx, m, cluster, c.newStatus(cluster, m, d, g, applyErr), false, d.Status.Blocked)
 	return c.lookAgain(m, d), errors.Join(applyErr, statusErr)
 }

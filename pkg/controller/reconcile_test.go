@@ -228,20 +228,13 @@ func TestDeletionTakesTheVolumesOfTheClusterOnly(t *testing.T) {
 	}
 }
 
-func TestDeletionKeepsVolumesAndTheirPasswordsIfAskedTo(t *testing.T) {
+func TestDeletionKeepsVolumesIfAskedTo(t *testing.T) {
 	h := newHarness(t, newCluster())
 	h.running()
 	h.markDeleted(true)
 	h.mustReconcile()
 	if got := h.claims(); len(got) != 2 {
 		t.Errorf("these claims are left: %v", got)
-	}
-	secret, err := h.kube.CoreV1().Secrets(namespace).Get(h.ctx, workload.OperatedSecretName(name), metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(secret.OwnerReferences) > 0 {
-		t.Errorf("the passwords of the accounts in the kept data go with the cluster: %v", secret.OwnerReferences)
 	}
 	if len(h.cluster().Finalizers) > 0 {
 		t.Error("the finalizer was not removed")
@@ -329,6 +322,34 @@ func TestStatusIsNotWrittenForEachTransaction(t *testing.T) {
 	}
 	if got := h.condition(v1alpha1.ConditionReady); got.Status != metav1.ConditionTrue {
 		t.Errorf("a single node that takes writes is not ready: %+v", got)
+	}
+}
+
+// A controller that has just been started knows nothing yet, and says nothing.
+func TestStatusStaysWhileTheControllerBeginsToListen(t *testing.T) {
+	cluster := newCluster()
+	cluster.Status.InitializedAt = ptr.To(metav1.Now())
+	cluster.Status.Primary, cluster.Status.Term, cluster.Status.Phase = workload.NodeName(name, 0), 1, "as before"
+	h := newHarness(t, cluster)
+	h.createSecret(map[string][]byte{v1alpha1.SecretKeyRootPassword: []byte("secret")})
+	h.mustReconcile()
+	h.runPods()
+	for i := range 2 {
+		pod := h.pod(i)
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		if _, err := h.kube.CoreV1().Pods(namespace).UpdateStatus(h.ctx, pod, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := h.cluster().Status
+	h.mustReconcile()
+	if after := h.cluster().Status; after.Phase != before.Phase || after.ReadyNodes != before.ReadyNodes || len(after.Nodes) != len(before.Nodes) {
+		t.Errorf("the status has become %+v", after)
+	}
+	h.advance(listenTime)
+	h.mustReconcile()
+	if got := h.condition(v1alpha1.ConditionReady); got.Status != metav1.ConditionFalse || got.Reason != "PrimaryNotReady" {
+		t.Errorf("nodes that stay silent are not told of: %+v", got)
 	}
 }
 

@@ -140,8 +140,8 @@ func (c *Controller) checkUserSecret(ctx context.Context, cluster *v1alpha1.Mysq
 	switch {
 	case !has(v1alpha1.SecretKeyRootPassword):
 		return fmt.Sprintf("the Secret %s lacks the key %s, or it is empty: add it", name, v1alpha1.SecretKeyRootPassword), nil
-	case has(v1alpha1.SecretKeyUser) != has(v1alpha1.SecretKeyPassword):
-		return fmt.Sprintf("the Secret %s has only one of the keys %s and %s: an account needs both", name, v1alpha1.SecretKeyUser, v1alpha1.SecretKeyPassword), nil
+	case has(v1alpha1.SecretKeyUser) && !has(v1alpha1.SecretKeyPassword):
+		return fmt.Sprintf("the Secret %s has the key %s but lacks %s, or it is empty: an account needs both", name, v1alpha1.SecretKeyUser, v1alpha1.SecretKeyPassword), nil
 	}
 	return "", nil
 }
@@ -169,7 +169,7 @@ func (c *Controller) applySecret(ctx context.Context, secret *corev1ac.SecretApp
 }
 
 // ensurePasswords makes the passwords of the internal accounts once. A Secret that was lost is made again with the passwords that are
-// known: the accounts have them.
+// known: the accounts of the running nodes have them.
 func (c *Controller) ensurePasswords(ctx context.Context, cluster *v1alpha1.MysqlCluster, known map[string][]byte) (map[string][]byte, error) {
 	secret, err := c.getOwn(ctx, cluster, workload.OperatedSecretName(cluster.Name))
 	if err != nil {
@@ -191,7 +191,7 @@ func (c *Controller) ensurePasswords(ctx context.Context, cluster *v1alpha1.Mysq
 	if complete {
 		return passwords, nil
 	}
-	return passwords, c.applySecret(ctx, workload.OperatedSecret(cluster, passwords, true))
+	return passwords, c.applySecret(ctx, workload.OperatedSecret(cluster, passwords))
 }
 
 // ensureCertificates makes the cluster's certificate authority once, and the nodes' certificate anew when two thirds of its time are over.

@@ -17,6 +17,7 @@ limitations under the License.
 package workload
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -72,15 +73,10 @@ const (
 	CAKeyKey  = "ca.key"
 )
 
-// OperatedSecret holds the passwords of the internal accounts. When the cluster goes and its volumes stay, it stays with them, without
-// an owner: the accounts in the data have these passwords.
-func OperatedSecret(c *v1alpha1.MysqlCluster, passwords map[string][]byte, owned bool) *corev1ac.SecretApplyConfiguration {
-	s := corev1ac.Secret(OperatedSecretName(c.Name), c.Namespace).
-		WithLabels(objectLabels(c.Name)).WithType(corev1.SecretTypeOpaque).WithData(passwords)
-	if owned {
-		s.WithOwnerReferences(owner(c))
-	}
-	return s
+// OperatedSecret holds the passwords of the internal accounts. They are made once; each start of a node sets them again.
+func OperatedSecret(c *v1alpha1.MysqlCluster, passwords map[string][]byte) *corev1ac.SecretApplyConfiguration {
+	return corev1ac.Secret(OperatedSecretName(c.Name), c.Namespace).
+		WithLabels(objectLabels(c.Name)).WithOwnerReferences(owner(c)).WithType(corev1.SecretTypeOpaque).WithData(passwords)
 }
 
 // CASecret holds the cluster's certificate authority. It is not mounted anywhere.
@@ -98,8 +94,7 @@ func TLSSecret(c *v1alpha1.MysqlCluster, caPEM, certPEM, keyPEM []byte) *corev1a
 }
 
 // restarting is all of a spec that a running node can only take over by a restart. Nothing of our own versions belongs here
-// (safety rule 8): not the agent's image, not what the version of MySQL stands for, not what we add to the pods. A new field has to
-// be left out of the encoding while it is empty, or upgrading us would restart every MySQL.
+// (safety rule 8): not the agent's image, not what the version of MySQL stands for, not what we add to the pods.
 type restarting struct {
 	SecretName       string                        `json:"secretName,omitempty"`
 	MysqlVersion     string                        `json:"mysqlVersion,omitempty"`
@@ -108,9 +103,12 @@ type restarting struct {
 	InitFileExtraSQL []string                      `json:"initFileExtraSQL,omitempty"`
 	PodSpec          v1alpha1.PodSpec              `json:"podSpec"`
 	ServerIDOffset   int32                         `json:"serverIDOffset,omitempty"`
+	// AnyNode is true when an empty affinity was asked for: it replaces the one that we add.
+	AnyNode bool `json:"anyNode,omitempty"`
 }
 
-// ConfigHash is the value of AnnotationConfigHash of pods that are as the spec says.
+// ConfigHash is the value of AnnotationConfigHash of pods that are as the spec says. It is the same for all versions of ours that know
+// the fields which are set: what is empty does not count, however it is encoded.
 func ConfigHash(c *v1alpha1.MysqlCluster) (string, error) {
 	text, err := json.Marshal(restarting{
 		SecretName:       c.Spec.SecretName,
@@ -120,12 +118,49 @@ func ConfigHash(c *v1alpha1.MysqlCluster) (string, error) {
 		InitFileExtraSQL: c.Spec.InitFileExtraSQL,
 		PodSpec:          c.Spec.PodSpec,
 		ServerIDOffset:   NodeConfig(c).ServerIDOffset,
+		AnyNode:          c.Spec.PodSpec.Affinity != nil,
 	})
 	if err != nil {
 		return "", fmt.Errorf("encode the spec: %w", err)
 	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var fields map[string]any
+	if err := decoder.Decode(&fields); err != nil {
+		return "", fmt.Errorf("decode the spec: %w", err)
+	}
+	if text, err = json.Marshal(withoutEmpty(fields)); err != nil {
+		return "", fmt.Errorf("encode the spec: %w", err)
+	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8]), nil
+}
+
+// withoutEmpty drops empty strings, lists and objects; nil if nothing is left.
+func withoutEmpty(value any) any {
+	switch v := value.(type) {
+	case string:
+		if v == "" {
+			return nil
+		}
+	case map[string]any:
+		for name, field := range v {
+			if v[name] = withoutEmpty(field); v[name] == nil {
+				delete(v, name)
+			}
+		}
+		if len(v) == 0 {
+			return nil
+		}
+	case []any:
+		for i, item := range v {
+			v[i] = withoutEmpty(item)
+		}
+		if len(v) == 0 {
+			return nil
+		}
+	}
+	return value
 }
 
 func volumeBytes(c *v1alpha1.MysqlCluster) int64 {

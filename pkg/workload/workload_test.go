@@ -106,7 +106,7 @@ func objects(t *testing.T, c *v1alpha1.MysqlCluster) []any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(all, set, OperatedSecret(c, map[string][]byte{"agent": []byte("x")}, true),
+	return append(all, set, OperatedSecret(c, map[string][]byte{"agent": []byte("x")}),
 		CASecret(c, []byte("cert"), []byte("key")), TLSSecret(c, []byte("ca"), []byte("cert"), []byte("key")))
 }
 
@@ -226,11 +226,5 @@ func TestSingleNodeHasNoDisruptionBudgetUnlessAskedFor(t *testing.T) {
 	c.Spec.MinAvailable = ptr.To(intstr.FromInt32(1))
 	if PodDisruptionBudget(c) == nil {
 		t.Error("a budget that was asked for is missing")
-	}
-}
-
-func TestOperatedSecretStaysWithKeptVolumes(t *testing.T) {
-	if owners := OperatedSecret(plain(), nil, false).OwnerReferences; len(owners) > 0 {
-		t.Errorf("it has owners: %v", owners)
 	}
 }

@@ -48,6 +48,8 @@ type Observation struct {
 	State     *api.State
 	Connected bool
 	Memory    topology.Memory
+	// Since is the time when the controller began to listen to the agent.
+	Since time.Time
 }
 
 // Transport is how agents are talked to (package agent/client).
@@ -81,6 +83,7 @@ type Manager struct {
 type agent struct {
 	Target
 	cluster string
+	since   time.Time
 	cancel  context.CancelFunc
 
 	state     *api.State
@@ -140,13 +143,13 @@ func (m *Manager) Observe(pod types.UID) Observation {
 	if !ok {
 		return Observation{}
 	}
-	return Observation{State: a.state, Connected: a.connected, Memory: a.memory}
+	return Observation{State: a.state, Connected: a.connected, Memory: a.memory, Since: a.since}
 }
 
 // begin starts the stream of a target. The lock is held.
 func (m *Manager) begin(cluster string, t Target) {
 	ctx, cancel := context.WithCancel(m.ctx)
-	a := &agent{Target: t, cluster: cluster, cancel: cancel}
+	a := &agent{Target: t, cluster: cluster, since: m.now(), cancel: cancel}
 	m.agents[t.PodUID] = a
 	m.running.Go(func() {
 		defer cancel()
