@@ -139,7 +139,7 @@ func (v *Volume) Adopt(unfinishedDir string) error {
 	return syncFileSystem(v.dir)
 }
 
-// Discard removes the data. An interruption leaves no half of them behind as data.
+// Discard removes the data, and nothing else. An interruption leaves no half of them behind as data.
 func (v *Volume) Discard() error {
 	discarded := v.Unfinished("discarded")
 	if err := os.RemoveAll(discarded); err != nil {
@@ -148,7 +148,10 @@ func (v *Volume) Discard() error {
 	if err := os.Rename(v.DataDir(), discarded); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("discard the data: %w", err)
 	}
-	return v.Clean()
+	if err := os.RemoveAll(discarded); err != nil {
+		return fmt.Errorf("discard the data: %w", err)
+	}
+	return nil
 }
 
 // Clean removes everything unfinished.

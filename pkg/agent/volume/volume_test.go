@@ -111,6 +111,9 @@ func TestAdoptAndDiscard(t *testing.T) {
 	if hasData(t, v) {
 		t.Error("discarded data are there")
 	}
+	if _, err := os.Stat(v.Unfinished("clone")); err != nil {
+		t.Errorf("what was being made is gone with the discarded data: %v", err)
+	}
 	if err := v.Discard(); err != nil {
 		t.Errorf("discarding nothing: %v", err)
 	}
