@@ -129,6 +129,9 @@ func (v *view) durableVerdict() *Verdict {
 		return &Verdict{Reason: "NotInitialized", Message: "there are no data yet"}
 	case held >= full:
 		return &Verdict{True: true, Reason: "Replicated", Message: fmt.Sprintf("each acknowledged commit is on %d nodes at least", held+1)}
+	case v.serving() && demanded(v.primary.State) >= full:
+		return &Verdict{Reason: "Confirming", Message: fmt.Sprintf("commits wait for %d replicas again; whether these hold all earlier ones is being "+
+			"made sure", full)}
 	case held == 0:
 		return &Verdict{Reason: "PrimaryAlone", Message: "commits are acknowledged by the primary alone, until a replica has caught up"}
 	default:
