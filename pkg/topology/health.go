@@ -18,6 +18,7 @@ package topology
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 )
@@ -102,6 +103,9 @@ func phaseMessage(s *api.State) string {
 	}
 	if s.Message != "" {
 		message += ": " + s.Message
+	}
+	if s.Phase == api.PhaseStopped && s.LastExit != "" && !strings.Contains(message, s.LastExit) {
+		message += " (" + s.LastExit + ")"
 	}
 	return message
 }
