@@ -10,7 +10,7 @@ help: ## Show what there is to make.
 ##@ Build
 .PHONY: build
 build: ## Build the product's binaries into .work/bin.
-	go build -ldflags '-s -w' -o $(BIN)/ ./cmd/...
+	go build -buildvcs=false -ldflags '-s -w' -o $(BIN)/ ./cmd/...
 
 .PHONY: kube-binaries
 kube-binaries: ## Build Kubernetes, containerd, CoreDNS and localkube from their Go modules.
@@ -27,7 +27,7 @@ up: build kube-binaries mysql ## A local Kubernetes with our API server, control
 
 .PHONY: run
 run: ## The API server alone on 127.0.0.1, for a first look with kubectl: no Kubernetes, no root.
-	go build -ldflags '-s -w' -o $(BIN)/ ./cmd/apiserver
+	go build -buildvcs=false -ldflags '-s -w' -o $(BIN)/ ./cmd/apiserver
 	@exec $(BIN)/apiserver standalone --data-dir $(WORK)/run
 
 .PHONY: down

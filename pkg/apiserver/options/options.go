@@ -76,6 +76,10 @@ func New() *Options {
 	o.Recommended.Etcd.DefaultStorageMediaType = apiserver.StorageMediaType
 	o.Recommended.SecureServing.BindPort = DefaultPort
 	o.Recommended.SecureServing.Required = true
+	// A stopping server ends its watches at once and tells clients with new requests to try again soon, instead of waiting, without
+	// listening, until watches end by themselves. Clients of Kubernetes do that by themselves.
+	o.ServerRun.ShutdownSendRetryAfter = true
+	o.ServerRun.ShutdownWatchTerminationGracePeriod = time.Second
 	return o
 }
 

@@ -23,6 +23,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -275,20 +276,27 @@ func (t Table) write(name string, r record) error {
 	return os.Rename(temp, t.path(name))
 }
 
-// specOf digests what a program is started with. A binary counts by size and modification time: go build leaves an unchanged one alone.
+// specOf digests what a program is started with. A binary counts by its content: go build gives an unchanged one a new time.
 func specOf(c Command) (string, error) {
 	sum := sha256.New()
-	binary, err := os.Stat(c.Argv[0])
-	if err != nil {
-		return "", err
-	}
-	fmt.Fprintf(sum, "%d %d %q\n", binary.Size(), binary.ModTime().UnixNano(), c.Argv)
-	for _, file := range c.Files {
-		content, err := os.ReadFile(file)
-		if err != nil {
+	fmt.Fprintf(sum, "%q\n", c.Argv)
+	for _, file := range append([]string{c.Argv[0]}, c.Files...) {
+		if err := digest(sum, file); err != nil {
 			return "", err
 		}
-		fmt.Fprintf(sum, "%q %q\n", file, content)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+func digest(sum io.Writer, file string) error {
+	content, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	if _, err := io.Copy(sum, content); err != nil {
+		return fmt.Errorf("read %s: %w", file, err)
+	}
+	_, err = fmt.Fprintf(sum, "\n%q\n", file)
+	return err
 }
