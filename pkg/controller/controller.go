@@ -28,6 +28,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -231,6 +232,10 @@ func (c *Controller) work(ctx context.Context) bool {
 	case isConflict(err):
 		// The cache was behind.
 		logger.V(2).Info("Trying again with the newest state", "err", err)
+		c.queue.AddRateLimited(key)
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		// Nothing can be made any more, and the cluster will be deleted with the rest of the namespace.
+		logger.V(2).Info("The namespace is being deleted", "err", err)
 		c.queue.AddRateLimited(key)
 	default:
 		if c.memoryOf(key).isNews(err, c.Now()) {

@@ -68,6 +68,8 @@ type Options struct {
 	LeaseName         string
 	QPS               float32
 	Burst             int
+
+	leaseDuration, renewDeadline, retryPeriod time.Duration
 }
 
 // NewOptions returns the defaults.
@@ -81,6 +83,8 @@ func NewOptions() *Options {
 		LeaseName:      "mysql-controller",
 		QPS:            50,
 		Burst:          100,
+
+		leaseDuration: 15 * time.Second, renewDeadline: 10 * time.Second, retryPeriod: 2 * time.Second,
 	}
 	if o.LeaseNamespace == "" {
 		o.LeaseNamespace = "mysql-system"
@@ -234,7 +238,7 @@ func (o *Options) lead(ctx context.Context, kube kubernetes.Interface, work func
 	started := make(chan struct{})
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
 		Lock: lock, Name: o.LeaseName, ReleaseOnCancel: true,
-		LeaseDuration: 15 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: 2 * time.Second,
+		LeaseDuration: o.leaseDuration, RenewDeadline: o.renewDeadline, RetryPeriod: o.retryPeriod,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(context.Context) {
 				close(started)
