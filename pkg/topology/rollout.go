@@ -21,7 +21,8 @@ package topology
 //   - First a pod that does not work anyway: with the old configuration it may never work, so that waiting for its health would
 //     make a mistake in the spec impossible to mend. Both its agent (or silence) and the kubelet have to say that it does not. The
 //     primary counts as working as soon as its MySQL answers: it may just be waiting for its orders.
-//   - Otherwise only while the whole cluster is healthy: replicas, the highest ordinal first, and the primary last.
+//   - Otherwise only while the whole cluster is healthy, and the kubelet too calls all pods ready, so that clients can reach them: replicas,
+//     the highest ordinal first, and the primary last.
 //
 // A pod that is making its data is left alone. The versions of our own parts are not part of the hash, so that changing them replaces
 // no pod (safety rule 8).
@@ -42,10 +43,20 @@ func (v *view) replace(size int) string {
 			return n.Name
 		}
 	}
-	if len(old) == 0 || size != v.Size || !v.healthy(size) {
+	if len(old) == 0 || size != v.Size || !v.healthy(size) || !v.ready(size) {
 		return ""
 	}
 	return old[0].Name
+}
+
+// ready is true when the kubelet calls all pods below the size ready.
+func (v *view) ready(size int) bool {
+	for _, n := range v.nodes {
+		if n.Ordinal < size && !n.Ready {
+			return false
+		}
+	}
+	return true
 }
 
 // broken is true when a pod does not work, as far as both its agent and the kubelet know.

@@ -153,6 +153,7 @@ func TestRollout(t *testing.T) {
 			}
 		}, ""},
 		"not while another node is unwell":   {func(o *Observed) { o.Nodes[1].Connected = false }, ""},
+		"not before all pods are ready":      {func(o *Observed) { o.Nodes[0].Ready = false }, ""},
 		"not while a pod is missing":         {func(o *Observed) { o.Nodes[2] = Node{Name: nodeName(2), Ordinal: 2} }, ""},
 		"not while a pod is being deleted":   {func(o *Observed) { o.Nodes[2].Terminating = true }, ""},
 		"not before the template is applied": {func(o *Observed) { o.TemplateApplied = false }, ""},
