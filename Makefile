@@ -16,6 +16,10 @@ build: ## Build the product's binaries into .work/bin.
 kube-binaries: ## Build Kubernetes, containerd, CoreDNS and localkube from their Go modules.
 	$(MAKE) -C hack/localkube BIN=$(BIN)
 
+.PHONY: kubectl
+kubectl: ## Build kubectl alone into .work/bin.
+	$(MAKE) -C hack/localkube BIN=$(BIN) kube
+
 .PHONY: mysql
 mysql: ## Fetch MySQL from Debian's packages into .work/mysql (no root needed).
 	go run ./hack/mysqltree --dir $(WORK)/mysql
