@@ -48,7 +48,7 @@ func newApt(ctx context.Context, root, mirror string) (*apt, error) {
 		}
 	}
 	if keyring == "" {
-		return nil, errors.New("Debian's archive keys are not installed; as root: apt-get install debian-archive-keyring")
+		return nil, errors.New("the keys of Debian's archive are not installed; as root: apt-get install debian-archive-keyring")
 	}
 	for _, dir := range []string{"state/lists/partial", "cache/archives/partial", "etc/parts", "etc/preferences.d"} {
 		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {

@@ -18,6 +18,8 @@ package replication
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -308,6 +310,46 @@ func TestReceivedTransactionsSurviveARestart(t *testing.T) {
 	other.waitFor("being writable", writable)
 	if got := other.query("SELECT COUNT(*) FROM app_db.t"); got != "1" {
 		t.Errorf("the promoted replica has %s rows, want the acknowledged one", got)
+	}
+}
+
+// TestADamagedRelayLogIsFetchedAgain: the crash of a machine can lose the end of a file, or a file.
+func TestADamagedRelayLogIsFetchedAgain(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(file string) error{
+		"lost":      os.Remove,
+		"cut short": func(file string) error { return os.Truncate(file, 300) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, nil)
+			primary, replica := newPair(c)
+			primary.exec("CREATE TABLE app_db.t (id INT PRIMARY KEY)")
+			// Received and not applied yet, so that the applier needs the file after the crash.
+			replica.exec("STOP REPLICA SQL_THREAD")
+			primary.exec("INSERT INTO app_db.t VALUES (1)", "INSERT INTO app_db.t VALUES (2)")
+			replica.signal(syscall.SIGKILL)
+			files, err := filepath.Glob(filepath.Join(replica.absolute("volume"), "data", "relay-log.0*"))
+			if err != nil || len(files) == 0 {
+				t.Fatalf("no relay log: %v", err)
+			}
+			for _, file := range files {
+				if err := damage(file); err != nil {
+					t.Fatal(err)
+				}
+			}
+			replica.start()
+			replica.waitFor("mysqld to run again", newborn)
+			want := gtid.MustParse(primary.query("SELECT @@global.gtid_executed"))
+			// The applier notices when it comes to the damaged place: like the controller, repeat the order until it holds.
+			replica.eventually("everything to be applied", func() bool {
+				replica.send(api.Order{Kind: api.OrderFollow, Term: 1, Source: primary.endpoint()})
+				return gtid.MustParse(replica.last().GTIDExecuted).Equal(want)
+			})
+			if got := replica.query("SELECT COUNT(*) FROM app_db.t"); got != "2" {
+				t.Errorf("the replica has %s rows, want 2", got)
+			}
+			replica.waitFor("replication with acknowledgements", replicating)
+		})
 	}
 }
 

@@ -233,6 +233,7 @@ func kill(ctx context.Context, conn *sql.Conn, sessions []map[string]string, whi
 const (
 	errAccessDenied = 1045
 	errNoSuchThread = 1094
+	errRelayLogLost = 1872
 )
 
 // IsAccessDenied tells whether the server refused an account's password.

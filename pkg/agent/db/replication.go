@@ -39,6 +39,18 @@ type Source struct {
 // Follow replicates from a source, with acknowledgements. The server has to be super_read_only already. Nothing happens when it
 // is so already. Transactions that have been received are kept when the source changes.
 func (d *DB) Follow(ctx context.Context, source Source) error {
+	err := d.follow(ctx, source)
+	if isError(err, errRelayLogLost) {
+		// The crash of a machine can cut off what the relay log is said to hold. It is fetched again: GTIDs tell what is missing.
+		if err := d.exec(ctx, "RESET REPLICA ALL"); err != nil {
+			return err
+		}
+		return d.follow(ctx, source)
+	}
+	return err
+}
+
+func (d *DB) follow(ctx context.Context, source Source) error {
 	if err := d.EndSemiSyncSource(ctx); err != nil {
 		return err
 	}
@@ -73,7 +85,7 @@ func (d *DB) Follow(ctx context.Context, source Source) error {
 			return err
 		}
 	case unreadableRelayLog(status["last_sql_errno"]):
-		// The crash of a machine can cut the relay log short. What was lost is fetched again: GTIDs tell what is missing.
+		// The same, noticed by the applier only when it came to the damaged place.
 		if err := d.exec(ctx, "STOP REPLICA", "RESET REPLICA"); err != nil {
 			return err
 		}
