@@ -34,14 +34,8 @@ import (
 	"github.com/presslabs/mysql-apiserver/pkg/workload"
 )
 
-const (
-	// conditionDurable is True while each commit is acknowledged by as many replicas as the size of the cluster asks for.
-	conditionDurable = "Durable"
-	// conditionReconciled is False while Kubernetes refuses an object of the cluster.
-	conditionReconciled = "Reconciled"
-	// progressWriteInterval is how often the status is written when nothing but the progress of replication has changed.
-	progressWriteInterval = 10 * time.Second
-)
+// progressWriteInterval is how often the status is written when nothing but the progress of replication has changed.
+const progressWriteInterval = 10 * time.Second
 
 // newStatus is the status of a cluster after a decision. applyErr is what Kubernetes refused.
 func (c *Controller) newStatus(cluster *v1alpha1.MysqlCluster, m *memory, d topology.Decision, g *gathered, applyErr error) *v1alpha1.MysqlClusterStatus {
@@ -98,9 +92,9 @@ func (c *Controller) setConditions(s *v1alpha1.MysqlClusterStatus, cluster *v1al
 	set(v1alpha1.ConditionReadOnly, d.Status.ReadOnly)
 	set(v1alpha1.ConditionProgressing, d.Status.Progressing)
 	if d.Status.Durable != nil {
-		set(conditionDurable, *d.Status.Durable)
+		set(v1alpha1.ConditionDurable, *d.Status.Durable)
 	} else {
-		meta.RemoveStatusCondition(&s.Conditions, conditionDurable)
+		meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionDurable)
 	}
 	switch {
 	case m.secrets == nil:
@@ -111,12 +105,12 @@ func (c *Controller) setConditions(s *v1alpha1.MysqlClusterStatus, cluster *v1al
 		set(v1alpha1.ConditionSecretReady, topology.Verdict{True: true, Reason: "Complete", Message: "the Secret has all keys that are needed"})
 	}
 	if applyErr != nil && !isConflict(applyErr) {
-		set(conditionReconciled, topology.Verdict{Reason: "Refused", Message: applyErr.Error()})
+		set(v1alpha1.ConditionReconciled, topology.Verdict{Reason: "Refused", Message: applyErr.Error()})
 		if g.set == nil && !waits {
 			s.Phase = "Waiting: " + cut(applyErr.Error())
 		}
 	} else {
-		set(conditionReconciled, topology.Verdict{True: true, Reason: "Applied", Message: "all objects of the cluster are as they should be"})
+		set(v1alpha1.ConditionReconciled, topology.Verdict{True: true, Reason: "Applied", Message: "all objects of the cluster are as they should be"})
 	}
 	s.Phase = cut(s.Phase)
 }

@@ -715,7 +715,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterStatus(ref common.ReferenceCallb
 					},
 					"requiredAcknowledgements": {
 						SchemaProps: spec.SchemaProps{
-							Description: "requiredAcknowledgements is the number of replicas that have to confirm each commit before the primary acknowledges it. It is recorded before the primary is told.",
+							Description: "requiredAcknowledgements is the number of replicas that are known to hold each commit that the primary has acknowledged. It is lowered before the primary is told to wait for fewer, and raised after replicas have caught up with a primary that waits for more.",
 							Minimum:     ptr.To[float64](0),
 							Type:        []string{"integer"},
 							Format:      "int32",
@@ -769,7 +769,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterStatus(ref common.ReferenceCallb
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions tell how the cluster is, for programs: Ready, Initialized, ReadOnly, Progressing and SecretReady, among others.",
+							Description: "conditions tell how the cluster is, for programs: Ready, Initialized, ReadOnly, Progressing, SecretReady, Durable and Reconciled.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

@@ -71,8 +71,8 @@ type MysqlClusterStatus struct {
 	// +k8s:optional
 	Durability Durability `json:"durability,omitempty" protobuf:"bytes,9,opt,name=durability,casttype=Durability"`
 
-	// requiredAcknowledgements is the number of replicas that have to confirm each commit before the primary acknowledges it. It is
-	// recorded before the primary is told.
+	// requiredAcknowledgements is the number of replicas that are known to hold each commit that the primary has acknowledged. It is
+	// lowered before the primary is told to wait for fewer, and raised after replicas have caught up with a primary that waits for more.
 	// +optional
 	// +k8s:optional
 	// +k8s:minimum=0
@@ -98,7 +98,7 @@ type MysqlClusterStatus struct {
 	// +patchMergeKey=name
 	Nodes []NodeStatus `json:"nodes,omitempty" patchStrategy:"merge" patchMergeKey:"name" protobuf:"bytes,13,rep,name=nodes"`
 
-	// conditions tell how the cluster is, for programs: Ready, Initialized, ReadOnly, Progressing and SecretReady, among others.
+	// conditions tell how the cluster is, for programs: Ready, Initialized, ReadOnly, Progressing, SecretReady, Durable and Reconciled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -214,4 +214,8 @@ const (
 	ConditionProgressing = "Progressing"
 	// ConditionSecretReady is False while the Secret that spec.secretName names is missing or incomplete.
 	ConditionSecretReady = "SecretReady"
+	// ConditionDurable is True while each commit is acknowledged by as many replicas as the size of the cluster asks for.
+	ConditionDurable = "Durable"
+	// ConditionReconciled is False while Kubernetes refuses an object of the cluster.
+	ConditionReconciled = "Reconciled"
 )

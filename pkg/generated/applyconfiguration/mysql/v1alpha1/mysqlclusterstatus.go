@@ -47,8 +47,8 @@ type MysqlClusterStatusApplyConfiguration struct {
 	MysqlVersion *string `json:"mysqlVersion,omitempty"`
 	// durability is the durability in force: the one in spec, or the one that follows from the size. Empty for a single node.
 	Durability *mysqlv1alpha1.Durability `json:"durability,omitempty"`
-	// requiredAcknowledgements is the number of replicas that have to confirm each commit before the primary acknowledges it. It is
-	// recorded before the primary is told.
+	// requiredAcknowledgements is the number of replicas that are known to hold each commit that the primary has acknowledged. It is
+	// lowered before the primary is told to wait for fewer, and raised after replicas have caught up with a primary that waits for more.
 	RequiredAcknowledgements *int32 `json:"requiredAcknowledgements,omitempty"`
 	// initializedAt is the time when the cluster's data came into being. From then on, no node is ever initialised empty again.
 	InitializedAt *v1.Time `json:"initializedAt,omitempty"`
@@ -56,7 +56,7 @@ type MysqlClusterStatusApplyConfiguration struct {
 	Endpoints *MysqlClusterEndpointsApplyConfiguration `json:"endpoints,omitempty"`
 	// nodes tells how each node is.
 	Nodes []NodeStatusApplyConfiguration `json:"nodes,omitempty"`
-	// conditions tell how the cluster is, for programs: Ready, Initialized, ReadOnly, Progressing and SecretReady, among others.
+	// conditions tell how the cluster is, for programs: Ready, Initialized, ReadOnly, Progressing, SecretReady, Durable and Reconciled.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 }
 
