@@ -36,6 +36,8 @@ var scratchOptions = []string{
 const (
 	scratchSocket  = "clone.sock"
 	scratchTimeout = time.Minute
+	// donorPatience bounds the wait for a donor that serves another node; afterwards the controller may name another one.
+	donorPatience = 2 * time.Minute
 )
 
 // clone copies the data of another node. An empty scratch server runs CLONE with a directory of its own as the target, so that the
@@ -62,7 +64,7 @@ func (a *Agent) clone(ctx context.Context, order api.Order) error {
 		if err := a.discardFor(order); err != nil {
 			return err
 		}
-		return mysql.Clone(ctx, donor, target)
+		return a.cloneWhenFree(ctx, mysql, donor, target)
 	}); err != nil {
 		return err
 	}
@@ -70,6 +72,24 @@ func (a *Agent) clone(ctx context.Context, order api.Order) error {
 		return err
 	}
 	return a.volume.Adopt(target)
+}
+
+// cloneWhenFree runs CLONE. While the donor serves another recipient, it waits for some time.
+func (a *Agent) cloneWhenFree(ctx context.Context, mysql *db.DB, donor db.Donor, target string) error {
+	deadline := time.Now().Add(donorPatience)
+	for {
+		err := mysql.Clone(ctx, donor, target)
+		if !db.IsDonorBusy(err) || time.Now().After(deadline) {
+			return err
+		}
+		a.board.update(func(s *api.State) { s.Message = "waiting for the donor, which serves another node" })
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Second): // the donor has no event for that
+		}
+		a.board.update(func(s *api.State) { s.Message = "" })
+	}
 }
 
 // discardFor removes the data that an order allows to replace.

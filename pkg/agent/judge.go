@@ -27,6 +27,8 @@ import (
 type situation struct {
 	// clusterUID is that of the cluster that the node has been configured for.
 	clusterUID string
+	// podUID is that of the node's own pod.
+	podUID string
 	record     volume.Record
 	hasData    bool
 	phase      api.Phase
@@ -53,6 +55,9 @@ func judge(o api.Order, s situation) (v verdict, reason, message string) {
 	}
 	if o.ClusterUID != s.clusterUID {
 		return refuse, api.RefusedInvalid, fmt.Sprintf("the order is of cluster %s, the node belongs to %s", o.ClusterUID, s.clusterUID)
+	}
+	if o.PodUID != s.podUID {
+		return refuse, api.RefusedInvalid, fmt.Sprintf("the order is for pod %s, this is pod %s", o.PodUID, s.podUID)
 	}
 	// The terms of another cluster, whose volume was kept, say nothing.
 	if s.record.ClusterUID == o.ClusterUID && o.Term < s.record.Term {

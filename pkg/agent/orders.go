@@ -42,7 +42,7 @@ func (a *Agent) Order(ctx context.Context, order api.Order) api.OrderResult {
 
 func (a *Agent) obey(order api.Order) api.OrderResult {
 	state := a.board.peek()
-	now := situation{clusterUID: a.config.ClusterUID, record: a.volume.Record(), hasData: state.HasData, phase: state.Phase}
+	now := situation{clusterUID: a.config.ClusterUID, podUID: a.options.PodUID, record: a.volume.Record(), hasData: state.HasData, phase: state.Phase}
 	if j := a.underway.Load(); j != nil {
 		now.underway = j.kind
 	}

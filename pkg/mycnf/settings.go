@@ -56,6 +56,9 @@ var defaults = []setting{
 	// Notice a source that hung within seconds instead of a minute.
 	{name: "replica_net_timeout", value: "5"},
 
+	// A donor serves one recipient at a time. How many minutes it keeps the place for one that has vanished; MySQL says 5.
+	{name: "loose_clone_donor_timeout_after_network_failure", value: "1"},
+
 	{name: "max_connections", value: "500"},
 	{name: "max_connect_errors", value: "1000000"},
 	{name: "max_allowed_packet", value: "64M"},

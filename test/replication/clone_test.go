@@ -123,7 +123,9 @@ func TestALostVolumeIsClonedAndNeverInitialised(t *testing.T) {
 // TestAHalfFinishedCloneIsNoData: the agent is killed in the middle, at several points.
 func TestAHalfFinishedCloneIsNoData(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, nil)
+	c := newCluster(t, func(config *api.NodeConfig) {
+		config.MysqlConf["loose-clone-donor-timeout-after-network-failure"] = "0" // do not wait for the recipient that was killed
+	})
 	donor := c.addInitialized()
 	donor.waitFor("mysqld to run", running)
 	donor.promote(1, 0)
@@ -174,6 +176,28 @@ func TestAHalfFinishedInitialisationIsNoData(t *testing.T) {
 		t.Errorf("after an interrupted initialisation there is: %s", has)
 	}
 	n.initialize(1)
+}
+
+// TestTwoNodesAreClonedFromOneDonor: a donor serves one at a time, and the other one waits.
+func TestTwoNodesAreClonedFromOneDonor(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, nil)
+	donor := c.addInitialized()
+	donor.waitFor("mysqld to run", running)
+	donor.promote(1, 0)
+	donor.exec("CREATE TABLE app_db.t (id INT PRIMARY KEY, filling LONGBLOB)", "INSERT INTO app_db.t VALUES (1, REPEAT('x', 30000000))",
+		"SET GLOBAL clone_max_data_bandwidth = 5", "SET GLOBAL clone_autotune_concurrency = OFF")
+	first, second := c.add(), c.add()
+	for _, n := range []*node{first, second} {
+		n.waitFor("an empty volume", empty)
+		n.order(api.Order{Kind: api.OrderClone, Term: 1, Source: donor.endpoint()}, api.OutcomeAccepted)
+	}
+	waits := func(n *node) bool { return strings.Contains(n.last().Message, "waiting for the donor") }
+	first.eventually("one of the nodes to wait", func() bool { return waits(first) || waits(second) })
+	donor.exec("SET GLOBAL clone_max_data_bandwidth = 0")
+	for _, n := range []*node{first, second} {
+		n.waitFor("a cloned server", running)
+	}
 }
 
 func TestAFailedCloneIsReportedAndCanBeRepeated(t *testing.T) {

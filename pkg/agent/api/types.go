@@ -114,7 +114,7 @@ type Replication struct {
 	SourcePort      int    `json:"sourcePort"`
 	SourceUUID      string `json:"sourceUUID,omitempty"`
 	ReceiverRunning bool   `json:"receiverRunning"`
-	ReceiverState   string `json:"receiverState,omitempty"` // "ON", "OFF" or "CONNECTING"
+	ReceiverState   string `json:"receiverState,omitempty"` // ReceiverOn, ReceiverOff or ReceiverConnecting
 	ApplierRunning  bool   `json:"applierRunning"`
 	// GTIDRetrieved is the set of transactions that the node has received from its source since its relay log was reset.
 	GTIDRetrieved string `json:"gtidRetrieved,omitempty"`
@@ -123,6 +123,13 @@ type Replication struct {
 	// LastError is the last error of the receiver or applier, with its number. Empty while they run.
 	LastError string `json:"lastError,omitempty"`
 }
+
+// States of a receiver, as performance_schema.replication_connection_status has them.
+const (
+	ReceiverOn         = "ON"
+	ReceiverOff        = "OFF"
+	ReceiverConnecting = "CONNECTING"
+)
 
 // SemiSync is the state of lossless semi-synchronous replication on the node.
 type SemiSync struct {
@@ -158,6 +165,9 @@ type Order struct {
 	// ClusterUID is the UID of the MysqlCluster. Data of another UID are adopted by the first order (volumes kept after the
 	// deletion of a cluster of the same name), with the term starting anew.
 	ClusterUID string `json:"clusterUID"`
+	// PodUID is the UID of the pod that the order is for. All nodes of a cluster share one certificate, and addresses of pods are used
+	// again: an order that reaches another pod is refused.
+	PodUID string `json:"podUID"`
 	// Term is the term of the decision. An order of a term lower than the highest accepted one is refused (RefusedOldTerm).
 	Term int64     `json:"term"`
 	Kind OrderKind `json:"kind"`

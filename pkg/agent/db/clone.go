@@ -28,6 +28,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -70,6 +71,13 @@ func (d Donor) Ping(ctx context.Context) error {
 		return fmt.Errorf("connect to the donor %s: %w", d.address(), err)
 	}
 	return nil
+}
+
+// IsDonorBusy tells whether CLONE failed because the donor serves another recipient, of which it takes one at a time.
+func IsDonorBusy(err error) bool {
+	var serverError *mysql.MySQLError
+	// The donor's own error, ER_CLONE_TOO_MANY_CONCURRENT_CLONES, comes as text within that of the recipient.
+	return errors.As(err, &serverError) && serverError.Number == errCloneDonor && strings.Contains(serverError.Message, " 3634 ")
 }
 
 // Clone copies the donor's data into the directory target, which must not exist, while this server goes on. The server's

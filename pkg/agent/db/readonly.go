@@ -234,6 +234,7 @@ const (
 	errAccessDenied = 1045
 	errNoSuchThread = 1094
 	errRelayLogLost = 1872
+	errCloneDonor   = 3862
 )
 
 // IsAccessDenied tells whether the server refused an account's password.

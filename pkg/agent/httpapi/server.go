@@ -101,7 +101,8 @@ func (s *Server) Close() {
 	s.probes.Close()
 }
 
-// Ready tells whether a node in this State serves clients: as primary, or as a replica that replicates.
+// Ready tells whether a node in this State serves clients: as primary, or as a replica that replicates. A replica goes on serving
+// reads while its source is away and it tries to connect again.
 func Ready(state api.State) bool {
 	if state.Phase != api.PhaseRunning {
 		return false
@@ -110,7 +111,7 @@ func Ready(state api.State) bool {
 	case api.RolePrimary:
 		return true
 	case api.RoleReplica:
-		return state.Replication != nil && state.Replication.ReceiverRunning && state.Replication.ApplierRunning
+		return state.Replication != nil && state.Replication.ReceiverState != api.ReceiverOff && state.Replication.ApplierRunning
 	}
 	return false
 }
