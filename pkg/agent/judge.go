@@ -28,10 +28,10 @@ type situation struct {
 	// clusterUID is that of the cluster that the node has been configured for.
 	clusterUID string
 	// podUID is that of the node's own pod.
-	podUID string
-	record     volume.Record
-	hasData    bool
-	phase      api.Phase
+	podUID  string
+	record  volume.Record
+	hasData bool
+	phase   api.Phase
 	// underway is the long order that is being carried out; empty if none is.
 	underway api.OrderKind
 }

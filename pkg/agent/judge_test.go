@@ -55,6 +55,7 @@ func TestJudge(t *testing.T) {
 		"promote in an older term":                {order(api.OrderPromote, 4), node, refuse, api.RefusedOldTerm},
 		"initialise in an older term":             {order(api.OrderInitialize, 4), with(emptyNode, func(s *situation) { s.record = node.record }), refuse, api.RefusedOldTerm},
 		"a low term on another cluster's data":    {order(api.OrderPromote, 1), with(node, func(s *situation) { s.record.ClusterUID = "old" }), execute, ""},
+		"an order for another pod":                {api.Order{ClusterUID: "u", PodUID: "other", Kind: api.OrderDemote, Term: 9}, node, refuse, api.RefusedInvalid},
 		"an order of another cluster":             {api.Order{ClusterUID: "other", Kind: api.OrderDemote, Term: 9}, node, refuse, api.RefusedInvalid},
 		"demote while mysqld starts":              {order(api.OrderDemote, 5), with(node, func(s *situation) { s.phase = api.PhaseStarting }), refuse, api.RefusedBusy},
 		"demote while mysqld hangs":               {order(api.OrderDemote, 5), with(node, func(s *situation) { s.phase = api.PhaseHung }), refuse, api.RefusedBusy},

@@ -86,7 +86,7 @@ func replica() *api.State {
 	return &api.State{
 		ClusterUID: myUID, Phase: api.PhaseRunning, HasData: true, Term: 3, Role: api.RoleReplica, ServerUUID: uuidB, GTIDExecuted: theTx, SuperReadOnly: true,
 		Replication: &api.Replication{
-			SourceHost: nodeName(0), SourcePort: api.MySQLPort, ReceiverRunning: true, ReceiverState: receiverOn, ApplierRunning: true, LagSeconds: &lag,
+			SourceHost: nodeName(0), SourcePort: api.MySQLPort, ReceiverState: api.ReceiverOn, ApplierRunning: true, LagSeconds: &lag,
 			GTIDRetrieved: theTx,
 		},
 		SemiSync: api.SemiSync{ReplicaEnabled: true},

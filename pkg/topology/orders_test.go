@@ -59,7 +59,7 @@ func TestOrdersMendWhatDiffers(t *testing.T) {
 		"replica restarted":         {func(o *Observed) { o.Nodes[1].State = started(theTx) }, []string{nodeName(1) + " Follow"}},
 		"replica of an older term":  {func(o *Observed) { o.Nodes[1].State.Term = 2 }, []string{nodeName(1) + " Follow"}},
 		"replica of another source": {func(o *Observed) { o.Nodes[1].State.Replication.SourceHost = nodeName(2) }, []string{nodeName(1) + " Follow"}},
-		"receiver stopped":          {func(o *Observed) { o.Nodes[1].State.Replication.ReceiverState = receiverOff }, []string{nodeName(1) + " Follow"}},
+		"receiver stopped":          {func(o *Observed) { o.Nodes[1].State.Replication.ReceiverState = api.ReceiverOff }, []string{nodeName(1) + " Follow"}},
 		"applier stopped":           {func(o *Observed) { o.Nodes[1].State.Replication.ApplierRunning = false }, []string{nodeName(1) + " Follow"}},
 		"replica takes writes":      {func(o *Observed) { o.Nodes[1].State.SuperReadOnly = false }, []string{nodeName(1) + " Follow"}},
 		"receiver connecting":       {func(o *Observed) { o.Nodes[1].State.Replication.ReceiverState = "CONNECTING" }, nil},

@@ -133,19 +133,13 @@ func (v *view) following(n *node) bool {
 		return false
 	}
 	r := n.State.Replication
-	return r != nil && r.SourceHost == v.primary.Host && r.ReceiverState != receiverOff && r.ApplierRunning
+	return r != nil && r.SourceHost == v.primary.Host && r.ReceiverState != api.ReceiverOff && r.ApplierRunning
 }
 
 // connected is true when the node replicates from the recorded primary and is connected to it.
 func (v *view) connected(n *node) bool {
-	return v.following(n) && n.State.Replication.ReceiverState == receiverOn
+	return v.following(n) && n.State.Replication.ReceiverState == api.ReceiverOn
 }
-
-// What MySQL says of a receiver.
-const (
-	receiverOn  = "ON"
-	receiverOff = "OFF"
-)
 
 // caughtUp is true when the node replicates from the recorded primary and is hardly behind it.
 func (v *view) caughtUp(n *node) bool {

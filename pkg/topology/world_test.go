@@ -214,7 +214,7 @@ func (m *machine) replication() *api.Replication {
 	if m.configured == nil {
 		return nil
 	}
-	r := &api.Replication{SourceHost: m.configured.name, SourcePort: 3306, ReceiverState: receiverOff, GTIDRetrieved: set(m.received)}
+	r := &api.Replication{SourceHost: m.configured.name, SourcePort: 3306, ReceiverState: api.ReceiverOff, GTIDRetrieved: set(m.received)}
 	if m.source == nil {
 		return r
 	}
@@ -222,9 +222,9 @@ func (m *machine) replication() *api.Replication {
 	if !maps.Equal(m.source.executed, m.received) {
 		lag = 1
 	}
-	r.ReceiverRunning, r.ApplierRunning, r.ReceiverState, r.LagSeconds = true, true, "CONNECTING", &lag
+	r.ApplierRunning, r.ReceiverState, r.LagSeconds = true, "CONNECTING", &lag
 	if m.link {
-		r.ReceiverState = receiverOn
+		r.ReceiverState = api.ReceiverOn
 	}
 	return r
 }

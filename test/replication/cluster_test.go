@@ -211,7 +211,7 @@ func (n *node) start() {
 		args = append(args, "--mysqld-option", option)
 	}
 	n.process = exec.Command(agentBinary, args...)
-	n.process.Env = append(os.Environ(), api.EnvPodName+"="+n.name, api.EnvPodUID+"=pod-"+n.name, api.EnvOrdinal+"="+strconv.Itoa(n.ordinal))
+	n.process.Env = append(os.Environ(), api.EnvPodName+"="+n.name, api.EnvPodUID+"="+n.podUID(), api.EnvOrdinal+"="+strconv.Itoa(n.ordinal))
 	n.process.Stdout, n.process.Stderr = &n.output, &n.output
 	// Nothing may be left over when the test is killed.
 	n.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -308,6 +308,9 @@ func (n *node) send(order api.Order) api.OrderResult {
 	if order.ClusterUID == "" {
 		order.ClusterUID = n.c.config.ClusterUID
 	}
+	if order.PodUID == "" {
+		order.PodUID = n.podUID()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	result, err := client.Send(ctx, n.control(), n.c.controller, order)
@@ -316,6 +319,8 @@ func (n *node) send(order api.Order) api.OrderResult {
 	}
 	return result
 }
+
+func (n *node) podUID() string { return "pod-" + n.name }
 
 // order gives an order and demands its outcome.
 func (n *node) order(order api.Order, want api.Outcome) api.OrderResult {

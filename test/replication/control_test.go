@@ -105,7 +105,7 @@ func TestOnlyTheControllerGivesOrders(t *testing.T) {
 		"a certificate with a name that ends so": c.authority.clientTLS(t, "x-"+api.ControllerCommonName),
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		result, err := client.Send(ctx, n.control(), config, api.Order{ClusterUID: "uid-1", Term: 1, Kind: api.OrderInitialize})
+		result, err := client.Send(ctx, n.control(), config, api.Order{ClusterUID: "uid-1", PodUID: n.podUID(), Term: 1, Kind: api.OrderInitialize})
 		if err == nil {
 			t.Errorf("%s: the order is answered with %s", name, asJSON(result))
 		}
@@ -189,8 +189,8 @@ func TestProbesTellWhetherTheNodeServes(t *testing.T) {
 	expect(primary, "as primary", http.StatusOK)
 	expect(replica, "as replica", http.StatusOK)
 	primary.signal(syscall.SIGTERM)
-	replica.waitFor("the receiver to notice", func(s api.State) bool { return !s.Replication.ReceiverRunning })
-	expect(replica, "without a source", http.StatusServiceUnavailable)
+	replica.waitFor("the receiver to notice", func(s api.State) bool { return s.Replication.ReceiverState != api.ReceiverOn })
+	expect(replica, "while its source is away", http.StatusOK)
 	replica.order(api.Order{Kind: api.OrderDemote, Term: 1}, api.OutcomeDone)
 	expect(replica, "demoted", http.StatusServiceUnavailable)
 	if got := probe(replica, "/v1/state"); got != http.StatusNotFound {

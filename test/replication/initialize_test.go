@@ -38,6 +38,7 @@ func TestAnEmptyNodeWaitsForAnOrder(t *testing.T) {
 	n.refuses(api.Order{Kind: api.OrderInitialize}, api.RefusedInvalid)
 	n.refuses(api.Order{Kind: api.OrderClone, Term: 1}, api.RefusedInvalid)
 	n.refuses(api.Order{Kind: api.OrderInitialize, Term: 1, ClusterUID: "uid-of-another"}, api.RefusedInvalid)
+	n.refuses(api.Order{Kind: api.OrderInitialize, Term: 1, PodUID: "uid-of-another"}, api.RefusedInvalid)
 	if state := n.last(); state.Phase != api.PhaseEmpty || state.HasData || state.Term != 0 {
 		t.Errorf("orders that were refused have changed the node: %s", asJSON(state))
 	}

@@ -148,7 +148,7 @@ func empty(s api.State) bool   { return s.Phase == api.PhaseEmpty }
 func running(s api.State) bool { return s.Phase == api.PhaseRunning }
 
 func replicating(s api.State) bool {
-	return running(s) && s.Role == api.RoleReplica && s.Replication != nil && s.Replication.ReceiverRunning && s.Replication.ApplierRunning &&
+	return running(s) && s.Role == api.RoleReplica && s.Replication != nil && s.Replication.ReceiverState == api.ReceiverOn && s.Replication.ApplierRunning &&
 		s.SemiSync.ReplicaEnabled
 }
 

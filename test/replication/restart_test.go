@@ -29,7 +29,7 @@ import (
 // newborn is how every start of mysqld has to look: read-only, without a role, following nobody.
 func newborn(s api.State) bool {
 	return running(s) && s.SuperReadOnly && s.Role == api.RoleNone && !s.SemiSync.SourceEnabled &&
-		(s.Replication == nil || !s.Replication.ReceiverRunning && !s.Replication.ApplierRunning)
+		(s.Replication == nil || s.Replication.ReceiverState == api.ReceiverOff && !s.Replication.ApplierRunning)
 }
 
 // TestEveryStartIsReadOnlyAndFollowsNobody guards safety rule 1.

@@ -131,7 +131,7 @@ func TestAcknowledgedCommitsSurviveThePrimary(t *testing.T) {
 			acknowledged[i] = true
 		}
 	}
-	replica.waitFor("the receiver to notice", func(s api.State) bool { return !s.Replication.ReceiverRunning })
+	replica.waitFor("the receiver to notice", func(s api.State) bool { return s.Replication.ReceiverState != api.ReceiverOn })
 	replica.order(api.Order{Kind: api.OrderPromote, Term: 2}, api.OutcomeDone)
 	replica.waitFor("being writable", writable)
 	missing := len(acknowledged)
@@ -290,7 +290,7 @@ func TestReceivedTransactionsSurviveARestart(t *testing.T) {
 	primary.exec("INSERT INTO app_db.t VALUES (1)")
 	primary.signal(syscall.SIGKILL)
 	received := gtid.MustParse(other.waitFor("the receiver to notice", func(s api.State) bool {
-		return running(s) && !s.Replication.ReceiverRunning
+		return running(s) && s.Replication.ReceiverState != api.ReceiverOn
 	}).Replication.GTIDRetrieved)
 
 	other.signalMysqld(syscall.SIGKILL)

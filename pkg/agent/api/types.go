@@ -110,12 +110,11 @@ type State struct {
 
 // Replication is the state of the node's receiver and applier. Nil when no source is configured.
 type Replication struct {
-	SourceHost      string `json:"sourceHost"`
-	SourcePort      int    `json:"sourcePort"`
-	SourceUUID      string `json:"sourceUUID,omitempty"`
-	ReceiverRunning bool   `json:"receiverRunning"`
-	ReceiverState   string `json:"receiverState,omitempty"` // ReceiverOn, ReceiverOff or ReceiverConnecting
-	ApplierRunning  bool   `json:"applierRunning"`
+	SourceHost     string `json:"sourceHost"`
+	SourcePort     int    `json:"sourcePort"`
+	SourceUUID     string `json:"sourceUUID,omitempty"`
+	ReceiverState  string `json:"receiverState,omitempty"` // ReceiverOn, ReceiverOff or ReceiverConnecting
+	ApplierRunning bool   `json:"applierRunning"`
 	// GTIDRetrieved is the set of transactions that the node has received from its source since its relay log was reset.
 	GTIDRetrieved string `json:"gtidRetrieved,omitempty"`
 	// LagSeconds is 0 when all that was received has been applied; nil when it is not known.

@@ -56,7 +56,7 @@ func TestReplicationFromShowReplicaStatus(t *testing.T) {
 		"running": {
 			map[string]string{"source_host": "h", "source_port": "3306", "replica_io_running": "Yes", "replica_sql_running": "Yes", "retrieved_gtid_set": uuid + ":1-5", "seconds_behind_source": "7"},
 			uuid + ":1-4",
-			api.Replication{SourceHost: "h", SourcePort: 3306, ReceiverRunning: true, ReceiverState: "ON", ApplierRunning: true, GTIDRetrieved: uuid + ":1-5"}, 7,
+			api.Replication{SourceHost: "h", SourcePort: 3306, ReceiverState: "ON", ApplierRunning: true, GTIDRetrieved: uuid + ":1-5"}, 7,
 		},
 		"source gone, all applied": {
 			map[string]string{"source_host": "h", "source_port": "3306", "replica_io_running": "Connecting", "replica_sql_running": "Yes", "retrieved_gtid_set": uuid + ":1-5", "last_io_errno": "2003", "last_io_error": "no\nroute"},

@@ -91,13 +91,12 @@ func stateFrom(variables, status, replica map[string]string) (api.State, error) 
 
 func replicationFrom(replica map[string]string, executed string) (*api.Replication, error) {
 	r := &api.Replication{
-		SourceHost:      replica["source_host"],
-		SourcePort:      number(replica["source_port"]),
-		SourceUUID:      replica["source_uuid"],
-		ReceiverRunning: replica["replica_io_running"] == "Yes",
-		ReceiverState:   receiverStates[replica["replica_io_running"]],
-		ApplierRunning:  replica["replica_sql_running"] == "Yes",
-		GTIDRetrieved:   oneLine(replica["retrieved_gtid_set"]),
+		SourceHost:     replica["source_host"],
+		SourcePort:     number(replica["source_port"]),
+		SourceUUID:     replica["source_uuid"],
+		ReceiverState:  receiverStates[replica["replica_io_running"]],
+		ApplierRunning: replica["replica_sql_running"] == "Yes",
+		GTIDRetrieved:  oneLine(replica["retrieved_gtid_set"]),
 	}
 	r.LastError = joinErrors(replica["last_io_errno"], replica["last_io_error"], replica["last_sql_errno"], replica["last_sql_error"])
 	lag, err := lagOf(replica["seconds_behind_source"], r.GTIDRetrieved, executed)
@@ -106,7 +105,7 @@ func replicationFrom(replica map[string]string, executed string) (*api.Replicati
 }
 
 // receiverStates translates SHOW REPLICA STATUS to the words of performance_schema.
-var receiverStates = map[string]string{"Yes": "ON", "No": "OFF", "Connecting": "CONNECTING"}
+var receiverStates = map[string]string{"Yes": api.ReceiverOn, "No": api.ReceiverOff, "Connecting": api.ReceiverConnecting}
 
 // lagOf prefers the GTIDs' word: the server does not tell its lag while the receiver is not connected.
 func lagOf(seconds, retrieved, executed string) (*int64, error) {

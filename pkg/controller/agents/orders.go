@@ -64,6 +64,7 @@ func same(a *api.Order, b api.Order) bool {
 // Order sends an order to the agent of a pod, without waiting for what becomes of it: that shows in its state. An order that is under
 // way is not sent again, and the same one again only after a pause.
 func (m *Manager) Order(pod types.UID, order api.Order) {
+	order.PodUID = string(pod)
 	m.mu.Lock()
 	a, ok := m.agents[pod]
 	if !ok || !a.connected || same(a.orders.underway, order) {
