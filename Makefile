@@ -52,7 +52,7 @@ CC_FOUND := $(shell command -v $(firstword $(CC)) 2>/dev/null)
 .PHONY: test
 test: mysql ## All tests that need neither root nor Kubernetes: real etcd, real mysqld, loopback only.
 ifeq ($(CC_FOUND),)
-	@echo "no C compiler here: the tests run without the race detector (remedy: apt-get install gcc)"
+	@echo "no C compiler here: the tests run without the race detector (remedy: apt-get install gcc libc6-dev)"
 	go test -timeout 20m $(RACED)
 else
 	CGO_ENABLED=1 go test -race -timeout 20m $(RACED)

@@ -69,10 +69,8 @@ func connect() error {
 		return err
 	}
 	kubectlBin = filepath.Join(work, "bin", "kubectl")
-	kubeconfig = os.Getenv("KUBECONFIG")
-	if kubeconfig == "" {
-		kubeconfig = filepath.Join(work, "kube", "kubeconfig")
-	}
+	// Not $KUBECONFIG: these tests kill what they find.
+	kubeconfig = filepath.Join(work, "kube", "kubeconfig")
 	if config, err = clientcmd.BuildConfigFromFlags("", kubeconfig); err != nil {
 		return fmt.Errorf("no local Kubernetes: %w", err)
 	}

@@ -96,7 +96,7 @@ func NewOptions() *Options {
 func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "File that says how to reach Kubernetes. Not needed in a pod.")
 	f.StringVar(&o.AgentImage, "agent-image", o.AgentImage, "Image that the agent is copied from into the pods of the clusters. Defaults to $"+envAgentImage+", then to the image of the pod that this program runs in.")
-	f.StringVar(&o.MySQLVersionsFile, "mysql-versions-file", o.MySQLVersionsFile,
+	f.StringVar(&o.MySQLVersionsFile, "mysql-versions", o.MySQLVersionsFile,
 		"YAML file that says which image each version of MySQL stands for: the same as the API server's. Defaults to a built-in list.")
 	f.IntVar(&o.Workers, "workers", o.Workers, "Number of clusters that are reconciled at the same time.")
 	f.StringVar(&o.BindAddress, "metrics-bind-address", o.BindAddress, "Address of /healthz, /readyz and /metrics, over plain HTTP. Empty for none.")
@@ -131,7 +131,7 @@ func (o *Options) Run(ctx context.Context) error {
 	if o.MySQLVersionsFile != "" {
 		var err error
 		if versions, err = mysqlversion.Load(o.MySQLVersionsFile); err != nil {
-			return fmt.Errorf("load --mysql-versions-file: %w", err)
+			return fmt.Errorf("load --mysql-versions: %w", err)
 		}
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", o.Kubeconfig)

@@ -526,7 +526,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterSpec(ref common.ReferenceCallbac
 					},
 					"secretName": {
 						SchemaProps: spec.SchemaProps{
-							Description: "secretName names the Secret, in the namespace of the cluster, that you create with the cluster's credentials. Its key ROOT_PASSWORD is required. With USER, PASSWORD and DATABASE, an application's account and database are created when the cluster is initialised. The Secret is read and never changed.",
+							Description: "secretName names the Secret, in the namespace of the cluster, that you create with the cluster's credentials. Its key ROOT_PASSWORD is required; root's password follows it when it is changed. With USER, PASSWORD and DATABASE, an application's account and database are created when the cluster is initialised; later changes of these have no effect. The Secret is read and never changed.",
 							Default:     "",
 							MinLength:   ptr.To[int64](1),
 							MaxLength:   ptr.To[int64](253),
@@ -544,7 +544,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterSpec(ref common.ReferenceCallbac
 					},
 					"image": {
 						SchemaProps: spec.SchemaProps{
-							Description: "image is the container image of MySQL or Percona Server to run instead of the one that mysqlVersion stands for. mysqlVersion must still tell which version is inside.",
+							Description: "image is the container image of MySQL or Percona Server to run instead of the one that mysqlVersion stands for. mysqlVersion must still tell which version is inside, which has to be 8.0.26 or newer.",
 							MaxLength:   ptr.To[int64](1024),
 							Type:        []string{"string"},
 							Format:      "",
@@ -707,7 +707,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterStatus(ref common.ReferenceCallb
 					},
 					"durability": {
 						SchemaProps: spec.SchemaProps{
-							Description: "durability is the durability in force: the one in spec, or the one that follows from the size. Empty for a single node.\n\nPossible enum values:\n - `\"Preferred\"` acknowledges commits on two nodes as long as a replica is there; when none is left, the controller records that and lets the primary go on alone. Until a replica has caught up again, there is no automatic failover.\n - `\"Strict\"` never acknowledges a commit that is not on at least two nodes. While no replica is left, writes wait.",
+							Description: "durability is the durability in force: the one in spec, or the one that follows from the size. Empty for a single node.\n\nPossible enum values:\n - `\"Preferred\"` does the same as long as the replicas are there; when they are not, the controller records that and lets the primary go on with fewer, or alone. If the primary is lost then, commits that were on no replica yet may be lost with it.\n - `\"Strict\"` never acknowledges a commit that is not on enough nodes. While too few replicas are connected, writes wait.",
 							Type:        []string{"string"},
 							Format:      "",
 							Enum:        []interface{}{"Preferred", "Strict"},
@@ -1124,7 +1124,7 @@ func schema_pkg_apis_mysql_v1alpha1_ReplicationSpec(ref common.ReferenceCallback
 				Properties: map[string]spec.Schema{
 					"durability": {
 						SchemaProps: spec.SchemaProps{
-							Description: "durability says what the primary waits for before it acknowledges a commit. Strict: the commit is on at least two nodes, always; writes wait while no replica is left. Preferred: the same as long as a replica is there, but writes go on when none is left. If it is left out, it follows the size: Strict with three nodes or more, Preferred with two. It has no effect on a single node.\n\nPossible enum values:\n - `\"Preferred\"` acknowledges commits on two nodes as long as a replica is there; when none is left, the controller records that and lets the primary go on alone. Until a replica has caught up again, there is no automatic failover.\n - `\"Strict\"` never acknowledges a commit that is not on at least two nodes. While no replica is left, writes wait.",
+							Description: "durability says what the primary waits for before it acknowledges a commit. Strict: the commit is on the primary and on half as many replicas as there are nodes, at least one (1 of 2 or 3 nodes, 2 of 4 or 5); writes wait while fewer replicas are connected. Preferred: the same as long as the replicas are there, but writes go on when they are not. If it is left out, it follows the size: Strict with three nodes or more, Preferred with two. It has no effect on a single node.\n\nPossible enum values:\n - `\"Preferred\"` does the same as long as the replicas are there; when they are not, the controller records that and lets the primary go on with fewer, or alone. If the primary is lost then, commits that were on no replica yet may be lost with it.\n - `\"Strict\"` never acknowledges a commit that is not on enough nodes. While too few replicas are connected, writes wait.",
 							Type:        []string{"string"},
 							Format:      "",
 							Enum:        []interface{}{"Preferred", "Strict"},

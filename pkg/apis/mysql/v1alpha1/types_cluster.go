@@ -75,8 +75,9 @@ type MysqlClusterSpec struct {
 	Replicas *int32 `json:"replicas,omitempty" protobuf:"varint,1,opt,name=replicas"`
 
 	// secretName names the Secret, in the namespace of the cluster, that you create with the cluster's credentials. Its key
-	// ROOT_PASSWORD is required. With USER, PASSWORD and DATABASE, an application's account and database are created when the
-	// cluster is initialised. The Secret is read and never changed.
+	// ROOT_PASSWORD is required; root's password follows it when it is changed. With USER, PASSWORD and DATABASE, an application's
+	// account and database are created when the cluster is initialised; later changes of these have no effect. The Secret is read and
+	// never changed.
 	// +required
 	// +k8s:required
 	// +k8s:format=k8s-long-name
@@ -95,7 +96,7 @@ type MysqlClusterSpec struct {
 	MysqlVersion string `json:"mysqlVersion,omitempty" protobuf:"bytes,3,opt,name=mysqlVersion"`
 
 	// image is the container image of MySQL or Percona Server to run instead of the one that mysqlVersion stands for.
-	// mysqlVersion must still tell which version is inside.
+	// mysqlVersion must still tell which version is inside, which has to be 8.0.26 or newer.
 	// +optional
 	// +k8s:optional
 	// +k8s:maxLength=1024
@@ -160,17 +161,18 @@ type MysqlClusterSpec struct {
 type Durability string
 
 const (
-	// DurabilityStrict never acknowledges a commit that is not on at least two nodes. While no replica is left, writes wait.
+	// DurabilityStrict never acknowledges a commit that is not on enough nodes. While too few replicas are connected, writes wait.
 	DurabilityStrict Durability = "Strict"
-	// DurabilityPreferred acknowledges commits on two nodes as long as a replica is there; when none is left, the controller records
-	// that and lets the primary go on alone. Until a replica has caught up again, there is no automatic failover.
+	// DurabilityPreferred does the same as long as the replicas are there; when they are not, the controller records that and lets the
+	// primary go on with fewer, or alone. If the primary is lost then, commits that were on no replica yet may be lost with it.
 	DurabilityPreferred Durability = "Preferred"
 )
 
 // ReplicationSpec says how the nodes of a cluster replicate.
 type ReplicationSpec struct {
-	// durability says what the primary waits for before it acknowledges a commit. Strict: the commit is on at least two nodes, always;
-	// writes wait while no replica is left. Preferred: the same as long as a replica is there, but writes go on when none is left.
+	// durability says what the primary waits for before it acknowledges a commit. Strict: the commit is on the primary and on half as
+	// many replicas as there are nodes, at least one (1 of 2 or 3 nodes, 2 of 4 or 5); writes wait while fewer replicas are connected.
+	// Preferred: the same as long as the replicas are there, but writes go on when they are not.
 	// If it is left out, it follows the size: Strict with three nodes or more, Preferred with two. It has no effect on a single node.
 	// +optional
 	// +k8s:optional

@@ -38,7 +38,7 @@ func Warnings(cluster *mysql.MysqlCluster) []string {
 	}
 	if size >= 3 && spec.Replication.Durability == mysql.DurabilityPreferred {
 		warnings = append(warnings, fmt.Sprintf(
-			"spec.replication.durability: with %d nodes, Strict loses no acknowledged commit and seldom waits; Preferred goes without automatic failover after a time without replicas", size))
+			"spec.replication.durability: with %d nodes, Strict loses no acknowledged commit and seldom waits; with Preferred, commits that were acknowledged while replicas were away are lost if the primary is lost then", size))
 	}
 	if size > 1 && spec.MinAvailable != nil {
 		if nodes, err := intstr.GetScaledValueFromIntOrPercent(spec.MinAvailable, size, true); err == nil && nodes >= size {

@@ -32,8 +32,9 @@ type MysqlClusterSpecApplyConfiguration struct {
 	// At most 32. Defaults to 1.
 	Replicas *int32 `json:"replicas,omitempty"`
 	// secretName names the Secret, in the namespace of the cluster, that you create with the cluster's credentials. Its key
-	// ROOT_PASSWORD is required. With USER, PASSWORD and DATABASE, an application's account and database are created when the
-	// cluster is initialised. The Secret is read and never changed.
+	// ROOT_PASSWORD is required; root's password follows it when it is changed. With USER, PASSWORD and DATABASE, an application's
+	// account and database are created when the cluster is initialised; later changes of these have no effect. The Secret is read and
+	// never changed.
 	SecretName *string `json:"secretName,omitempty"`
 	// mysqlVersion is the version of MySQL, such as "9.7" or "8.4". The administrator of the API server decides which versions
 	// there are and which image each one stands for; an unknown one is refused with the list of those. If it is left out, the
@@ -41,7 +42,7 @@ type MysqlClusterSpecApplyConfiguration struct {
 	// to 9) but not lowered.
 	MysqlVersion *string `json:"mysqlVersion,omitempty"`
 	// image is the container image of MySQL or Percona Server to run instead of the one that mysqlVersion stands for.
-	// mysqlVersion must still tell which version is inside.
+	// mysqlVersion must still tell which version is inside, which has to be 8.0.26 or newer.
 	Image *string `json:"image,omitempty"`
 	// minAvailable is the number (1) or share ("50%") of nodes that voluntary disruptions, such as the drain of a node, have to
 	// leave running. Defaults to "50%" for clusters of two nodes or more; a single node has no disruption budget unless you set this.

@@ -27,8 +27,9 @@ import (
 //
 // ReplicationSpec says how the nodes of a cluster replicate.
 type ReplicationSpecApplyConfiguration struct {
-	// durability says what the primary waits for before it acknowledges a commit. Strict: the commit is on at least two nodes, always;
-	// writes wait while no replica is left. Preferred: the same as long as a replica is there, but writes go on when none is left.
+	// durability says what the primary waits for before it acknowledges a commit. Strict: the commit is on the primary and on half as
+	// many replicas as there are nodes, at least one (1 of 2 or 3 nodes, 2 of 4 or 5); writes wait while fewer replicas are connected.
+	// Preferred: the same as long as the replicas are there, but writes go on when they are not.
 	// If it is left out, it follows the size: Strict with three nodes or more, Preferred with two. It has no effect on a single node.
 	Durability *mysqlv1alpha1.Durability `json:"durability,omitempty"`
 }
