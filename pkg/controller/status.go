@@ -78,7 +78,10 @@ func (c *Controller) setConditions(s *v1alpha1.MysqlClusterStatus, cluster *v1al
 	}
 	set := func(kind string, v topology.Verdict) {
 		status := metav1.ConditionFalse
-		if v.True {
+		switch {
+		case v.Unknown:
+			status = metav1.ConditionUnknown
+		case v.True:
 			status = metav1.ConditionTrue
 		}
 		condition := metav1.Condition{Type: kind, Status: status, Reason: v.Reason, Message: cut(v.Message), ObservedGeneration: cluster.Generation}
@@ -98,7 +101,7 @@ func (c *Controller) setConditions(s *v1alpha1.MysqlClusterStatus, cluster *v1al
 	}
 	switch {
 	case m.secrets == nil:
-		set(v1alpha1.ConditionSecretReady, topology.Verdict{Reason: "Unknown", Message: "the Secret could not be read yet"})
+		set(v1alpha1.ConditionSecretReady, topology.Verdict{Unknown: true, Reason: "Unknown", Message: "the Secret could not be read yet"})
 	case complaint != "":
 		set(v1alpha1.ConditionSecretReady, topology.Verdict{Reason: "Incomplete", Message: complaint})
 	default:

@@ -135,20 +135,22 @@ func (v *view) anyKept() bool {
 
 // allDataSeen is true when all nodes that may hold data have reported what they have. Otherwise it says whom it waits for.
 func (v *view) allDataSeen() bool {
-	var wait, unused []string
+	var wait, unused, claims []string
+	enough := 0
 	for _, n := range v.nodes {
 		switch {
 		case n.empty() || n.running():
 		case n.Ordinal >= v.Spec.Replicas && n.VolumeKept && !n.Exists:
-			unused = append(unused, n.Name)
+			unused, claims = append(unused, n.Name), append(claims, claimName(n))
+			enough = max(enough, n.Ordinal+1)
 		case n.VolumeExists || n.Exists:
 			wait = append(wait, n.Name)
 		}
 	}
 	if len(unused) > 0 {
 		v.block(reasonVolumesUnused, fmt.Sprintf("volumes of an earlier cluster of this name exist for %s, which are more nodes than "+
-			"spec.replicas asks for; they may hold the newest data. Set spec.replicas so that they are all looked at, or delete the "+
-			"PersistentVolumeClaims that are not needed", strings.Join(unused, ", ")))
+			"spec.replicas asks for; they may hold the newest data. Set spec.replicas to %d so that they are all looked at, or delete the "+
+			"PersistentVolumeClaims that are not needed: %s", strings.Join(unused, ", "), enough, strings.Join(claims, ", ")))
 		return false
 	}
 	if len(wait) > 0 {
@@ -176,16 +178,17 @@ func mostAdvanced(nodes []*node) (best *node, problem string) {
 	for _, n := range nodes[1:] {
 		all = all.Union(n.received)
 	}
-	var lacks []string
+	var lacks, remedies []string
 	for _, n := range nodes {
 		missing := all.Subtract(n.executed)
 		if missing.IsEmpty() {
 			return n, ""
 		}
 		lacks = append(lacks, fmt.Sprintf("%s lacks %s", n.Name, missing))
+		remedies = append(remedies, discardData(n))
 	}
-	return nil, "no node has all transactions: " + strings.Join(lacks, "; ") + ". Decide which data to keep, and delete the pod and the " +
-		"PersistentVolumeClaim of each node whose transactions are to be given up; it is then cloned"
+	return nil, "no node has all transactions: " + strings.Join(lacks, "; ") + ". Decide which data to keep. For each node whose transactions " +
+		"are to be given up, " + strings.Join(remedies, "; or ") + ": it is then cloned"
 }
 
 // Reasons of what blocks a decision.

@@ -122,7 +122,7 @@ func TestBootstrapFromKeptVolumes(t *testing.T) {
 				o.Nodes[1].State.Replication = &api.Replication{GTIDRetrieved: uuidA + ":3-6"}
 			},
 			reason:  reasonIncomparable,
-			message: "db-mysql-0 lacks " + uuidA + ":6",
+			message: "run `kubectl delete pvc data-db-mysql-0 --wait=false`, then `kubectl delete pod db-mysql-0`",
 		},
 		"MySQL of a node with data does not answer yet": {
 			change: func(o *Observed) {
@@ -138,7 +138,7 @@ func TestBootstrapFromKeptVolumes(t *testing.T) {
 				o.Nodes = append(o.Nodes, Node{Name: nodeName(3), Ordinal: 3, VolumeExists: true, VolumeKept: true})
 			},
 			reason:  reasonVolumesUnused,
-			message: "db-mysql-3",
+			message: "Set spec.replicas to 4 so that they are all looked at, or delete the PersistentVolumeClaims that are not needed: data-db-mysql-3",
 		},
 		"the node that was to be initialised is empty, another one has data": {
 			change: func(o *Observed) {

@@ -116,11 +116,12 @@ func (v *view) primaryDonor() *node {
 	}
 	// Each acknowledged commit is on RequiredAcks of the replicas, so only fewer than that many may be missing.
 	if v.Record.RequiredAcks == 0 || len(heard) == 0 || len(heard) < replicas-v.Record.RequiredAcks+1 {
-		missing := "it took writes alone, so the replicas may lack some of them"
+		problem := "it took writes alone, so the replicas may lack some of them. Bring its volume back"
 		if v.Record.RequiredAcks > 0 {
-			missing = "not enough replicas report to be sure that nothing is missing (silent: " + strings.Join(silent, ", ") + ")"
+			problem = "not enough replicas report to be sure that nothing is missing (silent: " + strings.Join(silent, ", ") +
+				"). Bring its volume or these replicas back"
 		}
-		v.block(reasonPrimaryLost, fmt.Sprintf("the primary %s has lost its volume, and %s. Bring its volume or the missing replicas back", v.primary.Name, missing))
+		v.block(reasonPrimaryLost, fmt.Sprintf("the primary %s has lost its volume, and %s", v.primary.Name, problem))
 		return nil
 	}
 	best, problem := mostAdvanced(heard)

@@ -58,7 +58,7 @@ func (v *view) primaryHealth(n *node) (Health, string) {
 func (v *view) replicaHealth(n *node) (Health, string) {
 	if errant := v.errant(n); errant != "" {
 		return Unhealthy, fmt.Sprintf("holds transactions that the primary does not have: %s. It is left alone, read-only; if they are not "+
-			"needed, delete its pod and its PersistentVolumeClaim, and it is cloned again", errant)
+			"needed, %s: it is cloned again", errant, discardData(n))
 	}
 	r := n.State.Replication
 	switch {
@@ -75,6 +75,15 @@ func (v *view) replicaHealth(n *node) (Health, string) {
 		return Healthy, ""
 	}
 }
+
+// discardData tells a person how to have a node begin anew without data. The claim comes first: it then goes together with the pod. The
+// other way round, the StatefulSet makes the pod again at once, on the old volume.
+func discardData(n *node) string {
+	return fmt.Sprintf("run `kubectl delete pvc %s --wait=false`, then `kubectl delete pod %s`", claimName(n), n.Name)
+}
+
+// claimName is the name of a node's PersistentVolumeClaim.
+func claimName(n *node) string { return "data-" + n.Name }
 
 // unheard says why nothing is heard of a node.
 func unheard(n *node) string {
@@ -96,6 +105,7 @@ func phaseMessage(s *api.State) string {
 		api.PhaseInitializing: "initialises its data",
 		api.PhaseCloning:      "copies its data",
 		api.PhaseStarting:     "MySQL starts",
+		api.PhaseHung:         "MySQL hangs",
 		api.PhaseStopped:      "MySQL is stopped",
 	}[s.Phase]
 	if message == "" {

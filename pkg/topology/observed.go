@@ -158,6 +158,8 @@ type Status struct {
 // Verdict is whether something is so, and why.
 type Verdict struct {
 	True bool
+	// Unknown is set when it can not be told whether it is so; True is false then.
+	Unknown bool
 	// Reason is a CamelCase word for programs, Message a sentence for people.
 	Reason  string
 	Message string

@@ -108,7 +108,8 @@ func TestErrantTransactionsAreNamed(t *testing.T) {
 	o := healthy(3)
 	o.Nodes[2].State = started(theTx + "," + uuidB + ":7")
 	d := Decide(*o)
-	if got := d.Status.Nodes[2]; got.Health != Unhealthy || !strings.Contains(got.Message, uuidB+":7") {
+	if got := d.Status.Nodes[2]; got.Health != Unhealthy || !strings.Contains(got.Message, uuidB+":7") ||
+		!strings.Contains(got.Message, "`kubectl delete pvc data-db-mysql-2 --wait=false`, then `kubectl delete pod db-mysql-2`") {
 		t.Errorf("the node is %+v", got)
 	}
 }

@@ -225,12 +225,16 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 			}, "ReplicaNotReady", "Serving", NodeStatus{nodeName(1), RoleReplica, Unhealthy, "does not replicate: 1045 denied"},
 		},
 		"writes wait": {
-			func(o *Observed) { o.Nodes[0].State.SemiSync.Clients = 0 }, "WritesWait", "Not serving: commits wait for 1 replicas, 0 are connected",
+			func(o *Observed) { o.Nodes[0].State.SemiSync.Clients = 0 }, "WritesWait", "Not serving: commits wait for replicas, connected: 0 of 1",
 			NodeStatus{nodeName(0), RolePrimary, Healthy, ""},
 		},
 		"the primary waits for replicas": {
 			func(o *Observed) { o.Nodes[0].State.SemiSync.Clients, o.Nodes[0].State.SuperReadOnly = 0, true }, "PrimaryNotReady",
 			"Waiting for 1 of 1 replicas to connect", NodeStatus{nodeName(0), RolePrimary, Unhealthy, "read-only until enough replicas are connected"},
+		},
+		"MySQL of a replica hangs": {
+			func(o *Observed) { o.Nodes[2].State.Phase = api.PhaseHung }, "ReplicaNotReady", "Serving",
+			NodeStatus{nodeName(2), RoleUnassigned, Unhealthy, "MySQL hangs"},
 		},
 		"MySQL has ended": {
 			func(o *Observed) {
@@ -261,5 +265,32 @@ func TestReadOnlyClusterIsReady(t *testing.T) {
 	wantOrders(t, d)
 	if !d.Status.Ready.True || !d.Status.ReadOnly.True || d.Status.Phase != "Ready (read-only)" {
 		t.Errorf("%+v", d.Status)
+	}
+}
+
+func TestReadOnlyIsUnknownWhileThePrimaryMayTakeWritesUnseen(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(o *Observed)
+		want   Verdict
+	}{
+		"open":   {func(*Observed) {}, Verdict{Reason: "TakesWrites"}},
+		"silent": {func(o *Observed) { o.Nodes[0].Connected = false }, Verdict{Unknown: true, Reason: "PrimaryUnknown"}},
+		"silent, and read-only is asked for": {
+			func(o *Observed) { o.Nodes[0].Connected, o.Spec.ReadOnly = false, true }, Verdict{Unknown: true, Reason: "PrimaryUnknown"},
+		},
+		"hung":           {func(o *Observed) { o.Nodes[0].State.Phase = api.PhaseHung }, Verdict{Unknown: true, Reason: "PrimaryUnknown"}},
+		"not open":       {func(o *Observed) { o.Nodes[0].State.SuperReadOnly = true }, Verdict{True: true, Reason: "NotOpen"}},
+		"stopped":        {func(o *Observed) { o.Nodes[0].Exists, o.Spec.Replicas = false, 0 }, Verdict{True: true, Reason: "NoPrimary"}},
+		"not yet closed": {func(o *Observed) { o.Spec.ReadOnly = true }, Verdict{Reason: "TakesWrites"}},
+		"another one": {
+			func(o *Observed) { o.Nodes[0].Connected, o.Nodes[1].State.SuperReadOnly = false, false }, Verdict{Reason: "TakesWrites"},
+		},
+	} {
+		o := healthy(3)
+		test.change(o)
+		got := Decide(*o).Status.ReadOnly
+		if got.True != test.want.True || got.Unknown != test.want.Unknown || got.Reason != test.want.Reason {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

@@ -66,20 +66,24 @@ func (v *view) initializedVerdict() Verdict {
 }
 
 func (v *view) readOnlyVerdict() Verdict {
-	switch {
+	writable := v.otherWritable()
+	if v.primary != nil && v.primary.writable() {
+		writable = v.primary
+	}
+	switch p := v.primary; {
+	case writable != nil && v.Spec.ReadOnly:
+		return Verdict{Reason: "TakesWrites", Message: writable.Name + " still takes writes"}
+	case writable != nil:
+		return Verdict{Reason: "TakesWrites", Message: writable.Name + " takes writes"}
+	case p != nil && v.Record.Initialized && v.Spec.Replicas > 0 && !p.known():
+		// It may run and take writes where only the controller can not reach it.
+		return Verdict{Unknown: true, Reason: "PrimaryUnknown", Message: "nothing is heard of the primary " + p.Name}
+	case p != nil && v.Record.Initialized && p.known() && p.State.Phase == api.PhaseHung:
+		return Verdict{Unknown: true, Reason: "PrimaryUnknown", Message: "MySQL hangs on the primary " + p.Name}
 	case v.Spec.ReadOnly:
-		writable := v.otherWritable()
-		if v.primary != nil && v.primary.writable() {
-			writable = v.primary
-		}
-		if writable != nil {
-			return Verdict{Reason: "TakesWrites", Message: writable.Name + " still takes writes"}
-		}
 		return Verdict{True: true, Reason: "Requested", Message: "spec.readOnly is set"}
-	case v.primary != nil && v.primary.writable():
-		return Verdict{Reason: "TakesWrites", Message: v.primary.Name + " takes writes"}
-	case v.primary != nil && !v.primary.known() && v.Record.Initialized && v.Spec.Replicas > 0:
-		return Verdict{True: true, Reason: "PrimaryUnknown", Message: "nothing is heard of the primary " + v.primary.Name}
+	case p != nil && v.Record.Initialized && p.known():
+		return Verdict{True: true, Reason: "NotOpen", Message: "the primary " + p.Name + " does not take writes at present"}
 	default:
 		return Verdict{True: true, Reason: "NoPrimary", Message: "no node takes writes at present"}
 	}
@@ -167,7 +171,7 @@ func (v *view) unhealthyVerdict(size int) Verdict {
 	}
 	if !v.open() {
 		s := v.primary.State.SemiSync
-		return Verdict{Reason: "WritesWait", Message: fmt.Sprintf("commits wait for %d replicas, %d are connected", s.RequiredAcks, s.Clients)}
+		return Verdict{Reason: "WritesWait", Message: fmt.Sprintf("commits wait for replicas, connected: %d of %d", s.Clients, s.RequiredAcks)}
 	}
 	for _, n := range v.nodes {
 		if n.Ordinal >= size || n == v.primary {
@@ -209,7 +213,7 @@ func (v *view) phase(d *Decision, s *Status) string {
 
 func (v *view) bootstrapPhase() string {
 	if n := v.primary; n != nil && n.known() && (n.State.Phase == api.PhaseInitializing || n.State.Message != "") {
-		return "Initialising: " + n.Name + " " + phaseMessage(n.State)
+		return "Initialising: " + n.Name + ": " + phaseMessage(n.State)
 	}
 	for _, n := range v.nodes {
 		if n.Problem != "" {

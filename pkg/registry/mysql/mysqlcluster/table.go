@@ -88,10 +88,10 @@ func row(obj runtime.Object, _ metav1.Object, name, age string) ([]any, error) {
 	}, nil
 }
 
-// phase is what the controller says, or what can be said before it said something.
+// phase is what the controller says, or what is known without it: nobody writes a phase for a cluster that is being deleted.
 func phase(cluster *mysql.MysqlCluster) string {
 	if cluster.DeletionTimestamp != nil {
-		return orElse(cluster.Status.Phase, "Deleting")
+		return "Deleting"
 	}
 	return orElse(cluster.Status.Phase, "Pending")
 }

@@ -47,7 +47,8 @@ func TestTableRows(t *testing.T) {
 				Nodes:     []mysql.NodeStatus{{Name: "a"}, {Name: "b", LagSeconds: ptr.To[int64](90)}, {Name: "c", LagSeconds: ptr.To[int64](0)}},
 			}
 		}, []any{"foo", "2/3", "foo-mysql-1", "Ready", "9.7.4", "3d1h", "Strict", "foo-mysql-master.default:3306", "90s", int64(5)}},
-		{"being deleted, not noticed yet", func(c *mysql.MysqlCluster) {
+		{"being deleted", func(c *mysql.MysqlCluster) {
+			c.Status.Phase = "Ready"
 			c.DeletionTimestamp = ptr.To(metav1.Now())
 			c.Spec.Replicas = nil
 			c.Status.Nodes = []mysql.NodeStatus{{Name: "a", LagSeconds: ptr.To[int64](0)}}
