@@ -58,12 +58,27 @@ func (c *Controller) patchFinalizers(ctx context.Context, cluster *v1alpha1.Mysq
 		metav1.PatchOptions{FieldManager: apply.FieldManager})
 }
 
-// finalize deletes the volumes of a cluster that is being deleted, unless they are to be kept, and lets it go. The garbage collector
-// does the rest. Claims have no owner, so that nothing but a person who deletes the cluster ever deletes them.
+// finalize deletes the nodes and volumes of a cluster that is being deleted, unless they are to be kept, and lets it go. The garbage
+// collector does the rest. Claims have no owner, so that nothing but a person who deletes the cluster ever deletes them.
 func (c *Controller) finalize(ctx context.Context, cluster *v1alpha1.MysqlCluster) error {
 	if !slices.Contains(cluster.Finalizers, v1alpha1.FinalizerVolumes) {
 		return nil
 	}
+	// With --cascade=orphan, the user wants all that belongs to the cluster to stay.
+	if !slices.Contains(cluster.Finalizers, metav1.FinalizerOrphanDependents) {
+		if err := c.deleteNodes(ctx, cluster); err != nil {
+			return err
+		}
+	}
+	rest := slices.DeleteFunc(slices.Clone(cluster.Finalizers), func(f string) bool { return f == v1alpha1.FinalizerVolumes })
+	if _, err := c.patchFinalizers(ctx, cluster, rest); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("remove the finalizer: %w", err)
+	}
+	return nil
+}
+
+// deleteNodes deletes the nodes of a cluster, and their volumes unless they are to be kept.
+func (c *Controller) deleteNodes(ctx context.Context, cluster *v1alpha1.MysqlCluster) error {
 	// Without its StatefulSet, no new claim comes into being.
 	set, err := c.statefulSets.StatefulSets(cluster.Namespace).Get(workload.StatefulSetName(cluster.Name))
 	if err == nil && metav1.IsControlledBy(set, cluster) && set.DeletionTimestamp == nil {
@@ -74,16 +89,10 @@ func (c *Controller) finalize(ctx context.Context, cluster *v1alpha1.MysqlCluste
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("delete the StatefulSet: %w", err)
 	}
-	if !cluster.Spec.VolumeSpec.KeepAfterDelete {
-		if err := c.deleteClaims(ctx, cluster); err != nil {
-			return err
-		}
+	if cluster.Spec.VolumeSpec.KeepAfterDelete {
+		return nil
 	}
-	rest := slices.DeleteFunc(slices.Clone(cluster.Finalizers), func(f string) bool { return f == v1alpha1.FinalizerVolumes })
-	if _, err := c.patchFinalizers(ctx, cluster, rest); err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("remove the finalizer: %w", err)
-	}
-	return nil
+	return c.deleteClaims(ctx, cluster)
 }
 
 // deleteClaims deletes the cluster's claims. Kubernetes lets them go when no pod uses them any more.
