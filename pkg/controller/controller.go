@@ -28,7 +28,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -43,7 +42,6 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
-	agentapi "github.com/presslabs/mysql-apiserver/pkg/agent/api"
 	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
 	"github.com/presslabs/mysql-apiserver/pkg/controller/agents"
 	"github.com/presslabs/mysql-apiserver/pkg/controller/apply"
@@ -233,7 +231,7 @@ func (c *Controller) work(ctx context.Context) bool {
 		// The cache was behind.
 		logger.V(2).Info("Trying again with the newest state", "err", err)
 		c.queue.AddRateLimited(key)
-	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+	case isTerminating(err):
 		// Nothing can be made any more, and the cluster will be deleted with the rest of the namespace.
 		logger.V(2).Info("The namespace is being deleted", "err", err)
 		c.queue.AddRateLimited(key)
@@ -274,26 +272,6 @@ func (c *Controller) enqueueOwner(o metav1.Object) {
 
 func (c *Controller) enqueueAfter(cluster string, after time.Duration) {
 	c.queue.AddAfter(cluster, after)
-}
-
-// ordered reports an order that was not carried out to the cluster's events.
-func (c *Controller) ordered(key, node string, order agentapi.Order, result agentapi.OrderResult, err error) {
-	namespace, name, splitErr := cache.SplitMetaNamespaceKey(key)
-	if splitErr != nil {
-		return
-	}
-	cluster, getErr := c.clusters.MysqlClusters(namespace).Get(name)
-	if getErr != nil {
-		return
-	}
-	switch {
-	case err != nil:
-		// The agent may just be going down; its silence is reported elsewhere.
-	case result.Outcome == agentapi.OutcomeFailed, result.Outcome == agentapi.OutcomeRefused && result.Reason != agentapi.RefusedBusy:
-		c.Events.Eventf(cluster, corev1.EventTypeWarning, "Order"+string(result.Outcome), "%s could not be ordered to %s: %s", node, order.Kind, result.Message)
-	case order.Kind == agentapi.OrderInitialize, order.Kind == agentapi.OrderClone:
-		c.Events.Eventf(cluster, corev1.EventTypeNormal, "Node"+string(order.Kind), "%s begins to %s", node, order.Kind)
-	}
 }
 
 // memoryOf returns what is remembered of a cluster.

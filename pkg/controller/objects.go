@@ -120,8 +120,11 @@ func (c *Controller) applyStatefulSet(ctx context.Context, m *memory, cluster *v
 	}
 	var live metav1.Object
 	taken := false
-	if found, err := c.statefulSets.StatefulSets(cluster.Namespace).Get(*wanted.Name); err == nil {
+	switch found, err := c.statefulSets.StatefulSets(cluster.Namespace).Get(*wanted.Name); {
+	case err == nil:
 		live, taken = found, workload.ControlledByOther(found, cluster)
+	case !apierrors.IsNotFound(err):
+		return fmt.Errorf("get the StatefulSet %s: %w", *wanted.Name, err)
 	}
 	return m.applied.Apply("statefulsets/"+*wanted.Name, wanted, live, taken, c.Now(), func() (metav1.Object, error) {
 		return c.Kube.AppsV1().StatefulSets(cluster.Namespace).Apply(ctx, wanted, apply.Options)

@@ -156,5 +156,3 @@ func (m *memory) newer(cached *v1alpha1.MysqlCluster, now time.Time) *v1alpha1.M
 	}
 	return m.newest
 }
-
-func isConflict(err error) bool { return apierrors.IsConflict(err) }

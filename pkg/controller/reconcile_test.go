@@ -24,8 +24,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/utils/ptr"
@@ -70,6 +72,36 @@ func TestMissingSecretIsToldAndPickedUpWhenItAppears(t *testing.T) {
 	}
 	if h.set() == nil {
 		t.Error("there is no StatefulSet although the Secret is complete")
+	}
+}
+
+func TestSecretThatCannotBeReadIsUnknown(t *testing.T) {
+	h := newHarness(t, newCluster())
+	h.kube.PrependReactor("get", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, errors.New("not now")
+	})
+	if err := h.reconcile(); err == nil {
+		t.Error("nothing was said")
+	}
+	if got := h.condition(v1alpha1.ConditionSecretReady); got.Status != metav1.ConditionUnknown {
+		t.Errorf("the condition is %+v", got)
+	}
+}
+
+func TestRefusalBehindAConflictIsReported(t *testing.T) {
+	h := newHarness(t, newCluster())
+	h.createSecret(map[string][]byte{v1alpha1.SecretKeyRootPassword: []byte("secret")})
+	for resource, err := range map[string]error{
+		"services":     apierrors.NewConflict(schema.GroupResource{Resource: "services"}, "a", errors.New("changed")),
+		"statefulsets": apierrors.NewForbidden(schema.GroupResource{Resource: "statefulsets"}, "b", errors.New("no right")),
+	} {
+		h.kube.PrependReactor("patch", resource, func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, err })
+	}
+	if err := h.reconcile(); err == nil || isConflict(err) {
+		t.Errorf("the error is %v", err)
+	}
+	if got := h.condition(v1alpha1.ConditionReconciled); got.Status != metav1.ConditionFalse || !strings.Contains(got.Message, "no right") {
+		t.Errorf("the condition is %+v", got)
 	}
 }
 

@@ -38,7 +38,7 @@ const FieldManager = "mysql-controller"
 var Options = metav1.ApplyOptions{FieldManager: FieldManager, Force: true}
 
 // ErrNameTaken is returned for an object that belongs to another controller.
-var ErrNameTaken = errors.New("an object of this name exists and belongs to another controller")
+var ErrNameTaken = errors.New("an object of this name exists and belongs to another controller: delete or rename it, or give the cluster another name")
 
 // maxAge is how long an object is taken to be as it was applied without looking.
 const maxAge = 10 * time.Minute
