@@ -23,7 +23,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -123,27 +122,6 @@ func (c *Controller) complain(m *memory, cluster *v1alpha1.MysqlCluster, complai
 		}
 	}
 	m.secretEvent = complaint
-}
-
-// checkUserSecret says what is wrong with the Secret that the user has to provide. Values are never told.
-func (c *Controller) checkUserSecret(ctx context.Context, cluster *v1alpha1.MysqlCluster) (string, error) {
-	name := cluster.Spec.SecretName
-	secret, err := c.Kube.CoreV1().Secrets(cluster.Namespace).Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return fmt.Sprintf("the Secret %s does not exist in namespace %s: create it with the key %s (and %s, %s and %s for an application's account)", name,
-			cluster.Namespace, v1alpha1.SecretKeyRootPassword, v1alpha1.SecretKeyUser, v1alpha1.SecretKeyPassword, v1alpha1.SecretKeyDatabase), nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("get the Secret %s: %w", name, err)
-	}
-	has := func(key string) bool { return strings.TrimRight(string(secret.Data[key]), "\r\n") != "" }
-	switch {
-	case !has(v1alpha1.SecretKeyRootPassword):
-		return fmt.Sprintf("the Secret %s lacks the key %s, or it is empty: add it", name, v1alpha1.SecretKeyRootPassword), nil
-	case has(v1alpha1.SecretKeyUser) && !has(v1alpha1.SecretKeyPassword):
-		return fmt.Sprintf("the Secret %s has the key %s but lacks %s, or it is empty: an account needs both", name, v1alpha1.SecretKeyUser, v1alpha1.SecretKeyPassword), nil
-	}
-	return "", nil
 }
 
 // getOwn reads a Secret of our own; nil if it does not exist.
