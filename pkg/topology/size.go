@@ -22,9 +22,11 @@ import "fmt"
 //
 // It changes only while the primary runs: should the primary have lost its data, then how many nodes hold data matters, and a new
 // node could not be told from one that has lost them. (Nodes that have a volume already may come back any time.) Growing is done at
-// once then. Shrinking waits until the primary demands no more
-// acknowledgements than the smaller cluster can give, and never removes the primary. (Nodes without data may be removed any time.) The volume of a removed node is deleted only when the cluster is healthy without it; the volume of
-// ordinal 0 never is, nor is any when all nodes are stopped (safety rule 7).
+// once then. Shrinking waits until enough of the nodes that stay have caught up to confirm the commits of the smaller cluster, and until
+// the primary demands no more acknowledgements than that; it never removes the primary. (Nodes without data may be removed any time.)
+//
+// The volume of a removed node is deleted only when the cluster is healthy without it and the record says again that enough other nodes
+// hold each acknowledged commit; the volume of ordinal 0 never is, nor is any when all nodes are stopped (safety rule 7).
 
 // size is the number of replicas that the StatefulSet is to have.
 func (v *view) size() int {
@@ -42,7 +44,7 @@ func (v *view) size() int {
 	case v.shrinks() && v.Record.RequiredAcks == 0:
 		return wanted
 	default:
-		v.waiting = "the primary, before nodes are removed"
+		v.waiting = "the primary, and for the nodes that stay to have caught up, before nodes are removed"
 		return v.Size
 	}
 }
@@ -55,11 +57,12 @@ func (v *view) wantedSize() int {
 	return max(v.Spec.Replicas, v.leastSize())
 }
 
-// shrinks is true when nodes with data are to be removed and the primary already demands no more acknowledgements than the rest can
-// give.
+// shrinks is true when nodes with data are to be removed, enough of the others have caught up, and the primary already demands no more
+// acknowledgements than these can give.
 func (v *view) shrinks() bool {
-	wanted := v.wantedSize()
-	return wanted < v.Size && !v.emptyFrom(wanted) && v.serving() && demanded(v.primary.State) <= requiredAcks(v.Spec.Replicas)
+	wanted, acks := v.wantedSize(), requiredAcks(v.Spec.Replicas)
+	return wanted < v.Size && !v.emptyFrom(wanted) && v.serving() && demanded(v.primary.State) <= acks &&
+		v.count(func(n *node) bool { return n.Ordinal < wanted && v.caughtUp(n) }) >= acks
 }
 
 // emptyFrom is true when all nodes from that ordinal on are known to hold no data.
@@ -93,7 +96,7 @@ func (v *view) leastSize() int {
 
 // releaseVolumes names the removed nodes whose volumes are not needed any more.
 func (v *view) releaseVolumes(size int) []string {
-	if size != v.Size || !v.healthy(size) {
+	if size != v.Size || !v.healthy(size) || v.Record.RequiredAcks < requiredAcks(v.Spec.Replicas) {
 		return nil
 	}
 	var names []string

@@ -21,6 +21,8 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/utils/ptr"
+
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 )
 
@@ -84,6 +86,25 @@ func TestShrinkingLowersTheRecordFirst(t *testing.T) {
 	}
 }
 
+// Safety rule 3: the nodes that stay have to be able to confirm commits before others go.
+func TestShrinkingWaitsForTheNodesThatStay(t *testing.T) {
+	for name, change := range map[string]func(n *Node){
+		"it is behind":      func(n *Node) { n.State.Replication.LagSeconds = ptr.To[int64](maxCaughtUpLag + 1) },
+		"it is away":        func(n *Node) { n.Connected = false },
+		"it is not running": func(n *Node) { n.State.Phase = api.PhaseStopped },
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := resized(3, 2)
+			change(&o.Nodes[1])
+			d := Decide(*o)
+			wantNoRecord(t, d)
+			if d.Size != 3 {
+				t.Errorf("the only node that confirms commits is removed: size %d", d.Size)
+			}
+		})
+	}
+}
+
 // Safety rule 7: data are not removed by accident.
 func TestVolumesAreReleasedOnlyWhenTheClusterIsHealthyWithoutThem(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -98,6 +119,10 @@ func TestVolumesAreReleasedOnlyWhenTheClusterIsHealthyWithoutThem(t *testing.T) 
 		"the node still has a pod": {func(o *Observed) { o.Nodes[2].Exists = true }, nil},
 		"the set was not resized":  {func(o *Observed) { o.Size = 3 }, nil},
 		"all nodes are stopped":    {func(o *Observed) { o.Spec.Replicas = 0 }, nil},
+		"the others may not hold all commits yet": {func(o *Observed) {
+			o.Record.RequiredAcks = 0
+			o.Nodes[1].State.Replication.LagSeconds = ptr.To[int64](maxCaughtUpLag + 1)
+		}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := healthy(2)
