@@ -25,8 +25,14 @@ mysql: ## Fetch MySQL from Debian's packages into .work/mysql (no root needed).
 	go run ./hack/mysqltree --dir $(WORK)/mysql
 
 ##@ Run
+# Says so before minutes of building, not after them.
+.PHONY: root
+root:
+	@[ "$$(id -u)" = 0 ] || { echo 'make up needs root, for containers, their network and mounts: sudo env "PATH=$$PATH" make up'; \
+	  echo 'As an ordinary user: make run, make test.'; exit 1; }
+
 .PHONY: up
-up: build kube-binaries mysql ## A local Kubernetes with our API server, controller and an example cluster.
+up: root build kube-binaries mysql ## A local Kubernetes with our API server, controller and an example cluster.
 	$(BIN)/localkube up --work $(WORK) --repo $(CURDIR)
 
 .PHONY: run

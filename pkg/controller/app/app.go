@@ -76,13 +76,13 @@ type Options struct {
 func NewOptions() *Options {
 	o := &Options{
 		AgentImage:     os.Getenv(envAgentImage),
-		Workers:        4,
+		Workers:        16,
 		BindAddress:    ":8080",
 		LeaderElect:    true,
 		LeaseNamespace: os.Getenv(envPodNamespace),
 		LeaseName:      "mysql-controller",
-		QPS:            50,
-		Burst:          100,
+		QPS:            300,
+		Burst:          600,
 
 		leaseDuration: 15 * time.Second, renewDeadline: 10 * time.Second, retryPeriod: 2 * time.Second,
 	}

@@ -49,7 +49,7 @@ func Decide(m Machine) Plan {
 		refuse("These programs are not built yet: %s. Build them with: make kube-binaries", strings.Join(m.MissingBinaries, ", "))
 	}
 	if !m.Root {
-		refuse("It needs root, because containers, their network and their mounts do: run it as root (sudo make up). " +
+		refuse("It needs root, because containers, their network and their mounts do: run it as root (sudo env \"PATH=$PATH\" make up). " +
 			"As an ordinary user, make run and make test need neither.")
 	}
 	packages, what := packagesFor(m.MissingTools)

@@ -41,7 +41,7 @@ func TestDecideNamesEachObstacleAndItsRemedy(t *testing.T) {
 		change func(*Machine)
 		says   []string
 	}{
-		"not root": {func(m *Machine) { m.Root = false }, []string{"root", "sudo make up", "make run"}},
+		"not root": {func(m *Machine) { m.Root = false }, []string{"root", "make up", "make run"}},
 		"not root, a package missing": {func(m *Machine) { m.Root, m.MissingTools = false, runc },
 			[]string{"runc (starts containers)", "sudo apt-get install runc"}},
 		"no apt":       {func(m *Machine) { m.Apt, m.MissingTools = false, runc }, []string{"runc (starts containers)", "no apt-get"}},
