@@ -35,21 +35,15 @@ import (
 func (c *Controller) applyObjects(ctx context.Context, m *memory, cluster *v1alpha1.MysqlCluster) error {
 	var errs []error
 	for _, service := range workload.Services(cluster) {
-		errs = append(errs, c.applySimple(m, cluster, servicesResource, *service.Name, service, func() (metav1.Object, error) {
-			return c.Kube.CoreV1().Services(cluster.Namespace).Apply(ctx, service, apply.Options)
-		}))
+		errs = append(errs, applyCached(ctx, c, m, cluster, servicesResource, service, c.Kube.CoreV1().Services(cluster.Namespace)))
 	}
 	configMap, err := workload.ConfigMap(cluster)
 	if err != nil {
 		return err
 	}
-	errs = append(errs, c.applySimple(m, cluster, configMapsResource, *configMap.Name, configMap, func() (metav1.Object, error) {
-		return c.Kube.CoreV1().ConfigMaps(cluster.Namespace).Apply(ctx, configMap, apply.Options)
-	}))
+	errs = append(errs, applyCached(ctx, c, m, cluster, configMapsResource, configMap, c.Kube.CoreV1().ConfigMaps(cluster.Namespace)))
 	if account := workload.ServiceAccount(cluster); account != nil {
-		errs = append(errs, c.applySimple(m, cluster, serviceAccountsResource, *account.Name, account, func() (metav1.Object, error) {
-			return c.Kube.CoreV1().ServiceAccounts(cluster.Namespace).Apply(ctx, account, apply.Options)
-		}))
+		errs = append(errs, applyCached(ctx, c, m, cluster, serviceAccountsResource, account, c.Kube.CoreV1().ServiceAccounts(cluster.Namespace)))
 	}
 	return errors.Join(append(errs, c.applyBudget(ctx, m, cluster))...)
 }
@@ -57,9 +51,7 @@ func (c *Controller) applyObjects(ctx context.Context, m *memory, cluster *v1alp
 // applyBudget applies the disruption budget, or removes the one that is not wanted any more.
 func (c *Controller) applyBudget(ctx context.Context, m *memory, cluster *v1alpha1.MysqlCluster) error {
 	if budget := workload.PodDisruptionBudget(cluster); budget != nil {
-		return c.applySimple(m, cluster, budgetsResource, *budget.Name, budget, func() (metav1.Object, error) {
-			return c.Kube.PolicyV1().PodDisruptionBudgets(cluster.Namespace).Apply(ctx, budget, apply.Options)
-		})
+		return applyCached(ctx, c, m, cluster, budgetsResource, budget, c.Kube.PolicyV1().PodDisruptionBudgets(cluster.Namespace))
 	}
 	name := workload.StatefulSetName(cluster.Name)
 	live, err := c.cached(budgetsResource, cluster.Namespace, name)
@@ -74,16 +66,54 @@ func (c *Controller) applyBudget(ctx context.Context, m *memory, cluster *v1alph
 	return nil
 }
 
-// applySimple applies an object of which the cache has the metadata.
-func (c *Controller) applySimple(m *memory, cluster *v1alpha1.MysqlCluster, resource schema.GroupVersionResource, name string, wanted any,
-	do func() (metav1.Object, error),
+// client is what is needed of a typed client for one kind of objects in one namespace.
+type client[T metav1.Object, A any] interface {
+	Get(ctx context.Context, name string, options metav1.GetOptions) (T, error)
+	Apply(ctx context.Context, wanted A, options metav1.ApplyOptions) (T, error)
+}
+
+type named interface{ GetName() *string }
+
+// applyCached applies an object of which the cache has the metadata.
+func applyCached[T metav1.Object, A named](ctx context.Context, c *Controller, m *memory, cluster *v1alpha1.MysqlCluster,
+	resource schema.GroupVersionResource, wanted A, client client[T, A],
 ) error {
-	live, err := c.cached(resource, cluster.Namespace, name)
+	live, err := c.cached(resource, cluster.Namespace, *wanted.GetName())
 	if err != nil {
 		return err
 	}
-	taken := live != nil && workload.ControlledByOther(live, cluster)
-	return m.applied.Apply(resource.Resource+"/"+name, wanted, live, taken, c.Now(), do)
+	return applyOwn(ctx, c, m, cluster, resource.Resource, live, wanted, client)
+}
+
+// applyOwn applies an object unless one of that name exists that is not the cluster's. live is the object as cached, nil if the cache does
+// not have it. The caches hold what has our label only, so that one is looked for then: to apply means to take over.
+func applyOwn[T metav1.Object, A named](ctx context.Context, c *Controller, m *memory, cluster *v1alpha1.MysqlCluster, resource string,
+	live metav1.Object, wanted A, client client[T, A],
+) error {
+	name := *wanted.GetName()
+	taken := false
+	if live != nil {
+		taken = foreign(live, cluster)
+	} else {
+		switch found, err := client.Get(ctx, name, metav1.GetOptions{}); {
+		case err == nil:
+			taken = foreign(found, cluster)
+		case !apierrors.IsNotFound(err):
+			return fmt.Errorf("get %s %s: %w", resource, name, err)
+		}
+	}
+	return m.applied.Apply(resource+"/"+name, wanted, live, taken, c.Now(), func() (metav1.Object, error) {
+		return client.Apply(ctx, wanted, apply.Options)
+	})
+}
+
+// foreign is true for an object that is not the cluster's: it has another controller, or neither a controller nor the cluster's label. The
+// label alone is enough, for what a cluster of the same name left behind when it was deleted without its objects.
+func foreign(o metav1.Object, cluster *v1alpha1.MysqlCluster) bool {
+	if metav1.IsControlledBy(o, cluster) {
+		return false
+	}
+	return workload.ControlledByOther(o, cluster) || o.GetLabels()[v1alpha1.LabelCluster] != cluster.Name
 }
 
 // cached returns the metadata of an object, or nil if there is none.
@@ -119,14 +149,11 @@ func (c *Controller) applyStatefulSet(ctx context.Context, m *memory, cluster *v
 		return err
 	}
 	var live metav1.Object
-	taken := false
 	switch found, err := c.statefulSets.StatefulSets(cluster.Namespace).Get(*wanted.Name); {
 	case err == nil:
-		live, taken = found, workload.ControlledByOther(found, cluster)
+		live = found
 	case !apierrors.IsNotFound(err):
 		return fmt.Errorf("get the StatefulSet %s: %w", *wanted.Name, err)
 	}
-	return m.applied.Apply("statefulsets/"+*wanted.Name, wanted, live, taken, c.Now(), func() (metav1.Object, error) {
-		return c.Kube.AppsV1().StatefulSets(cluster.Namespace).Apply(ctx, wanted, apply.Options)
-	})
+	return applyOwn(ctx, c, m, cluster, "statefulsets", live, wanted, c.Kube.AppsV1().StatefulSets(cluster.Namespace))
 }

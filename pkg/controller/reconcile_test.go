@@ -325,7 +325,7 @@ func TestObjectOfAnotherControllerIsLeftAloneAndReported(t *testing.T) {
 	if got := h.set(); got.Spec.ServiceName != "theirs" {
 		t.Errorf("the StatefulSet of another controller was changed: %+v", got.Spec)
 	}
-	if got := h.condition(v1alpha1.ConditionReconciled); got.Status != metav1.ConditionFalse || !strings.Contains(got.Message, "belongs to another controller") {
+	if got := h.condition(v1alpha1.ConditionReconciled); got.Status != metav1.ConditionFalse || !strings.Contains(got.Message, "not the cluster's") {
 		t.Errorf("the condition is %+v", got)
 	}
 }

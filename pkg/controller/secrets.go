@@ -41,6 +41,9 @@ import (
 const (
 	caValidity   = 10 * 365 * 24 * time.Hour
 	leafValidity = 365 * 24 * time.Hour
+	// nodeCommonName is the subject of the nodes' certificates. It is the same for all clusters: agents know the controller by the common
+	// name, which must not be for a user to choose.
+	nodeCommonName = "mysql-node"
 	// clockSkew is how far the clocks of the machines may be apart.
 	clockSkew = 10 * time.Minute
 	// secretsInterval is how often Secrets are read again. They are read by name: to watch them would need the right to read all
@@ -124,7 +127,7 @@ func (c *Controller) complain(m *memory, cluster *v1alpha1.MysqlCluster, complai
 	m.secretEvent = complaint
 }
 
-// getOwn reads a Secret of our own; nil if it does not exist.
+// getOwn reads a Secret of our own; nil if it does not exist. One of that name that is not the cluster's is an error.
 func (c *Controller) getOwn(ctx context.Context, cluster *v1alpha1.MysqlCluster, name string) (*corev1.Secret, error) {
 	secret, err := c.Kube.CoreV1().Secrets(cluster.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -133,7 +136,7 @@ func (c *Controller) getOwn(ctx context.Context, cluster *v1alpha1.MysqlCluster,
 	if err != nil {
 		return nil, fmt.Errorf("get the Secret %s: %w", name, err)
 	}
-	if workload.ControlledByOther(secret, cluster) {
+	if foreign(secret, cluster) {
 		return nil, fmt.Errorf("secret %s: %w", name, apply.ErrNameTaken)
 	}
 	return secret, nil
@@ -193,7 +196,7 @@ func (c *Controller) ensureCertificates(ctx context.Context, cluster *v1alpha1.M
 		klog.FromContext(ctx).Info("Renewing the nodes' certificate", "problem", problem)
 	}
 	certPEM, keyPEM, err := ca.Issue(certs.Leaf{
-		CommonName: cluster.Name, DNSNames: names, Usages: []x509.ExtKeyUsage{certs.UsageServer, certs.UsageClient},
+		CommonName: nodeCommonName, DNSNames: names, Usages: []x509.ExtKeyUsage{certs.UsageServer, certs.UsageClient},
 		NotBefore: now.Add(-clockSkew), NotAfter: now.Add(leafValidity),
 	})
 	if err != nil {

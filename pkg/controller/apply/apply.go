@@ -37,8 +37,8 @@ const FieldManager = "mysql-controller"
 // Options apply with force: whoever else sets our fields is overruled.
 var Options = metav1.ApplyOptions{FieldManager: FieldManager, Force: true}
 
-// ErrNameTaken is returned for an object that belongs to another controller.
-var ErrNameTaken = errors.New("an object of this name exists and belongs to another controller: delete or rename it, or give the cluster another name")
+// ErrNameTaken is returned for an object that is not ours: it belongs to another controller, or was made by somebody by hand.
+var ErrNameTaken = errors.New("an object of this name exists that is not the cluster's: delete or rename it, or give the cluster another name")
 
 // maxAge is how long an object is taken to be as it was applied without looking.
 const maxAge = 10 * time.Minute
@@ -58,9 +58,9 @@ type applied struct {
 }
 
 // Apply calls do, which applies the object and returns it, if the object is not known to be as wanted. The key names the object, live
-// is the object as cached, nil if it is not there. An object that others control is left alone.
-func (m *Memory) Apply(key string, wanted any, live metav1.Object, othersControl bool, now time.Time, do func() (metav1.Object, error)) error {
-	if othersControl {
+// is the object as cached, nil if it is not there. An object of others is left alone.
+func (m *Memory) Apply(key string, wanted any, live metav1.Object, others bool, now time.Time, do func() (metav1.Object, error)) error {
+	if others {
 		return fmt.Errorf("%s: %w", key, ErrNameTaken)
 	}
 	text, err := json.Marshal(wanted)
