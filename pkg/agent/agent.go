@@ -117,15 +117,23 @@ func (a *Agent) reportVolume() error {
 	if err != nil {
 		return err
 	}
+	foreign, err := a.volume.Foreign()
+	if err != nil {
+		return err
+	}
 	record := a.volume.Record()
 	a.board.update(func(s *api.State) {
 		s.HasData, s.Term, s.ClusterUID = has, record.Term, ""
 		if has {
 			s.ClusterUID = record.ClusterUID
 		}
-		if !has && s.Phase == "" {
+		switch {
+		case s.Phase != "":
+		case len(foreign) > 0:
+			s.Phase, s.Message = api.PhaseStopped, foreignMessage(foreign)
+		case !has:
 			s.Phase = api.PhaseEmpty
-		} else if s.Phase == "" {
+		default:
 			s.Phase = api.PhaseStopped
 		}
 	})

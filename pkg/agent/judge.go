@@ -18,6 +18,7 @@ package agent
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 	"github.com/presslabs/mysql-apiserver/pkg/agent/volume"
@@ -31,6 +32,8 @@ type situation struct {
 	podUID  string
 	record  volume.Record
 	hasData bool
+	// foreign is what the volume holds that is not ours, while it holds no data of ours.
+	foreign []string
 	phase   api.Phase
 	// underway is the long order that is being carried out; empty if none is.
 	underway api.OrderKind
@@ -69,6 +72,10 @@ func judge(o api.Order, s situation) (v verdict, reason, message string) {
 		}
 		return refuse, api.RefusedBusy, fmt.Sprintf("%s is under way", s.underway)
 	}
+	// They may be the only copy of somebody's data, so no order makes anything beside them, not even one that allows to discard ours.
+	if len(s.foreign) > 0 && (o.Kind == api.OrderInitialize || o.Kind == api.OrderClone) {
+		return refuse, api.RefusedHasData, foreignMessage(s.foreign)
+	}
 	switch o.Kind {
 	case api.OrderInitialize:
 		if s.hasData {
@@ -90,6 +97,18 @@ func judge(o api.Order, s situation) (v verdict, reason, message string) {
 		}
 	}
 	return execute, "", ""
+}
+
+// foreignNamed is how many of the foreign files a message names.
+const foreignNamed = 5
+
+// foreignMessage says what keeps a volume from being used, and what a person can do.
+func foreignMessage(names []string) string {
+	list := strings.Join(names[:min(len(names), foreignNamed)], ", ")
+	if len(names) > foreignNamed {
+		list += ", …"
+	}
+	return fmt.Sprintf("the volume holds files that are not ours (%s): move them away and delete the pod, or use another volume; nothing was touched", list)
 }
 
 // invalid says what is wrong with an order, whatever the node's situation is.

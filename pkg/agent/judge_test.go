@@ -17,6 +17,7 @@ limitations under the License.
 package agent
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
@@ -27,6 +28,7 @@ func TestJudge(t *testing.T) {
 	source := &api.Endpoint{Host: "foo-mysql-0.foo.ns.svc", Port: 3306}
 	emptyNode := situation{clusterUID: "u", phase: api.PhaseEmpty}
 	node := situation{clusterUID: "u", record: volume.Record{ClusterUID: "u", Term: 5}, hasData: true, phase: api.PhaseRunning}
+	foreign := situation{clusterUID: "u", foreign: []string{"ibdata1", "mysql"}, phase: api.PhaseStopped}
 	with := func(s situation, change func(*situation)) situation { change(&s); return s }
 	order := func(kind api.OrderKind, term int64) api.Order {
 		return api.Order{ClusterUID: "u", Kind: kind, Term: term, Source: source}
@@ -41,6 +43,10 @@ func TestJudge(t *testing.T) {
 	}{
 		"initialise an empty node":                {order(api.OrderInitialize, 1), emptyNode, execute, ""},
 		"clone to an empty node":                  {order(api.OrderClone, 1), emptyNode, execute, ""},
+		"initialise beside foreign files":         {order(api.OrderInitialize, 1), foreign, refuse, api.RefusedHasData},
+		"clone beside foreign files":              {order(api.OrderClone, 1), foreign, refuse, api.RefusedHasData},
+		"the same, when data may go":              {discard(order(api.OrderClone, 1)), foreign, refuse, api.RefusedHasData},
+		"promote beside foreign files":            {order(api.OrderPromote, 1), foreign, refuse, api.RefusedNoData},
 		"initialise a node with data":             {order(api.OrderInitialize, 5), node, refuse, api.RefusedHasData},
 		"clone to a node with data":               {order(api.OrderClone, 5), node, refuse, api.RefusedHasData},
 		"clone to a node whose data may go":       {discard(order(api.OrderClone, 5)), node, execute, ""},
@@ -79,5 +85,17 @@ func TestJudge(t *testing.T) {
 				t.Error("a refusal is not explained")
 			}
 		})
+	}
+}
+
+func TestForeignMessageNamesSomeFiles(t *testing.T) {
+	for want, names := range map[string][]string{
+		"(ibdata1, mysql):":    {"ibdata1", "mysql"},
+		"(a, b, c, d, e):":     {"a", "b", "c", "d", "e"},
+		"(a, b, c, d, e, …): ": {"a", "b", "c", "d", "e", "f"},
+	} {
+		if got := foreignMessage(names); !strings.Contains(got, want) {
+			t.Errorf("foreignMessage(%q) = %q, want it to contain %q", names, got, want)
+		}
 	}
 }

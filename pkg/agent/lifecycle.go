@@ -62,7 +62,9 @@ func (a *Agent) live(ctx context.Context) error {
 			return err
 		}
 		if !has {
-			a.board.update(func(s *api.State) { s.Phase, s.HasData, s.Role = api.PhaseEmpty, false, api.RoleNone })
+			if err := a.reportNoData(); err != nil {
+				return err
+			}
 			a.awaitJob(ctx, nil)
 			pause = 0
 			continue
@@ -73,6 +75,24 @@ func (a *Agent) live(ctx context.Context) error {
 		started := time.Now()
 		restart := a.runMysqld(ctx)
 		pause = nextPause(pause, time.Since(started), restart)
+	}
+	return nil
+}
+
+// reportNoData reports a node without data. It is not empty, and nothing may be made on it, where there are files of somebody else.
+func (a *Agent) reportNoData() error {
+	foreign, err := a.volume.Foreign()
+	if err != nil {
+		return err
+	}
+	a.board.update(func(s *api.State) {
+		s.Phase, s.HasData, s.Role = api.PhaseEmpty, false, api.RoleNone
+		if len(foreign) > 0 {
+			s.Phase, s.Message = api.PhaseStopped, foreignMessage(foreign)
+		}
+	})
+	if len(foreign) > 0 {
+		a.log.Error("the volume is left alone", "reason", foreignMessage(foreign))
 	}
 	return nil
 }

@@ -41,8 +41,15 @@ func (a *Agent) Order(ctx context.Context, order api.Order) api.OrderResult {
 }
 
 func (a *Agent) obey(order api.Order) api.OrderResult {
+	// What others have put there counts from the moment on when it is there, not from when the volume was last reported.
+	foreign, err := a.volume.Foreign()
+	if err != nil {
+		return a.result(api.OutcomeFailed, "", err.Error())
+	}
 	state := a.board.peek()
-	now := situation{clusterUID: a.config.ClusterUID, podUID: a.options.PodUID, record: a.volume.Record(), hasData: state.HasData, phase: state.Phase}
+	now := situation{
+		clusterUID: a.config.ClusterUID, podUID: a.options.PodUID, record: a.volume.Record(), hasData: state.HasData, foreign: foreign, phase: state.Phase,
+	}
 	if j := a.underway.Load(); j != nil {
 		now.underway = j.kind
 	}

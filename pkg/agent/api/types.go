@@ -45,7 +45,7 @@ const (
 type Phase string
 
 const (
-	// PhaseEmpty: the volume holds no data, and the node waits for an order to initialise or to clone.
+	// PhaseEmpty: the volume holds no data, of anybody, and the node waits for an order to initialise or to clone.
 	PhaseEmpty Phase = "Empty"
 	// PhaseInitializing: an empty data directory is being initialised.
 	PhaseInitializing Phase = "Initializing"
@@ -58,7 +58,8 @@ const (
 	// PhaseHung: mysqld was running and its process is there, but it has not answered for some seconds. What it reported last is
 	// left out.
 	PhaseHung Phase = "Hung"
-	// PhaseStopped: mysqld is not running; Message and LastExit say why.
+	// PhaseStopped: mysqld is not running; Message and LastExit say why. Without data it means that the volume holds somebody else's
+	// files, which have to go before anything is made there.
 	PhaseStopped Phase = "Stopped"
 )
 

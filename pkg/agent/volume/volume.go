@@ -52,12 +52,15 @@ type Record struct {
 
 // Volume is a node's volume. Its record may be used concurrently.
 type Volume struct {
-	dir    string
-	mu     sync.Mutex
-	record Record
+	dir string
+	// foreign is what Open found beside our own files, where there were no data of ours.
+	foreign []string
+	mu      sync.Mutex
+	record  Record
 }
 
-// Open reads the record, removes what is unfinished, and prepares the directory for temporary files.
+// Open reads the record, removes what is unfinished, and prepares the directory for temporary files. It touches nothing on a volume
+// that holds the files of somebody else instead of data of ours.
 func Open(dir string) (*Volume, error) {
 	v := &Volume{dir: dir}
 	text, err := os.ReadFile(filepath.Join(dir, recordName))
@@ -69,6 +72,9 @@ func Open(dir string) (*Volume, error) {
 		if err := json.Unmarshal(text, &v.record); err != nil {
 			return nil, fmt.Errorf("read the agent's record %s: %w", filepath.Join(dir, recordName), err)
 		}
+	}
+	if v.foreign, err = findForeign(dir); err != nil || len(v.foreign) > 0 {
+		return v, err
 	}
 	if err := v.Clean(); err != nil {
 		return nil, err
@@ -112,16 +118,12 @@ func (v *Volume) TempDir() string { return filepath.Join(v.dir, tempName) }
 // Unfinished returns the path for a directory that is thrown away at the next start unless Adopt makes it the data.
 func (v *Volume) Unfinished(name string) string { return filepath.Join(v.dir, name+unfinished) }
 
-// HasData tells whether there is a complete data directory.
+// HasData tells whether there is a complete data directory of ours.
 func (v *Volume) HasData() (bool, error) {
-	_, err := os.Stat(v.DataDir())
-	if errors.Is(err, fs.ErrNotExist) {
+	if len(v.foreign) > 0 {
 		return false, nil
 	}
-	if err != nil {
-		return false, fmt.Errorf("look for data: %w", err)
-	}
-	return true, nil
+	return exists(v.DataDir())
 }
 
 // Adopt makes an unfinished directory the data directory. There must not be one yet.

@@ -77,6 +77,9 @@ func TestUnfinishedIsNoData(t *testing.T) {
 	dir := t.TempDir()
 	mkdir(t, filepath.Join(dir, "lost+found"))
 	v := open(t, dir)
+	if err := v.Update(func(r *Record) { r.Term = 1 }); err != nil { // as before anything is made
+		t.Fatal(err)
+	}
 	mkdir(t, v.Unfinished("clone"))
 	mkdir(t, v.TempDir())
 	v = open(t, dir)
