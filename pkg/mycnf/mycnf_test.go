@@ -59,7 +59,7 @@ func TestGenerateKeepsTheSafetyRules(t *testing.T) {
 			"super_read_only": "ON", "read_only": "ON", "skip_replica_start": "ON", "persisted_globals_load": "OFF",
 			"gtid_mode": "ON", "enforce_gtid_consistency": "ON", "log_replica_updates": "ON",
 			"innodb_flush_log_at_trx_commit": "1", "sync_binlog": "1", "relay_log_recovery": "OFF",
-			"binlog_error_action": "ABORT_SERVER", "skip_name_resolve": "ON", "server_id": "101",
+			"binlog_error_action": "ABORT_SERVER", "disabled_storage_engines": "MyISAM,CSV,ARCHIVE,BLACKHOLE,FEDERATED,MRG_MYISAM", "skip_name_resolve": "ON", "server_id": "101",
 		} {
 			if got[name] != want {
 				t.Errorf("MySQL %s: %s = %q, want %q", version, name, got[name], want)
@@ -164,7 +164,7 @@ func TestReservedCoversAliasesAndPrefixes(t *testing.T) {
 	for name, want := range map[string]bool{
 		"datadir": true, "rpl_semi_sync_source_timeout": true, "replicate-do-db": true, "skip-slave-start": true, "slave_skip_errors": true,
 		"disable-log-bin": true, "loose_group_replication_group_name": true, "enable-read-only": true, "port": true,
-		"max_connections": false, "innodb_buffer_pool_size": false, "skip_show_database": false, "sql_mode": false, "replica_net_timeout": false,
+		"disabled-storage-engines": true, "max_connections": false, "innodb_buffer_pool_size": false, "skip_show_database": false, "sql_mode": false, "replica_net_timeout": false,
 	} {
 		reason, got := Reserved(name)
 		if got != want || got != (reason != "") {

@@ -38,6 +38,7 @@ const (
 	whyPersisted   = "persisted variables would override this file, the read-only start included"
 	whyDNS         = "without it, connecting waits for reverse DNS look-ups in the pod network"
 	whyXProtocol   = "the X protocol is not served"
+	whyEngines     = "CLONE copies only InnoDB's tables; those of other engines would arrive empty on a new replica"
 	whyLogRaw      = "it would write passwords to the logs"
 )
 
@@ -84,6 +85,8 @@ var reserved = map[string]string{
 	"validate_config": whyProcess, "help": whyProcess, "verbose": whyProcess, "version": whyProcess, "gdb": whyProcess, "console": whyProcess,
 	"no_defaults": whyProcess, "defaults_file": whyProcess, "defaults_extra_file": whyProcess, "defaults_group_suffix": whyProcess,
 	"print_defaults": whyProcess, "no_monitor": whyProcess, "debug": whyProcess,
+
+	"disabled_storage_engines": whyEngines,
 
 	"init_file": whyInitFile, "persisted_globals_load": whyPersisted, "skip_name_resolve": whyDNS, "log_raw": whyLogRaw,
 }
