@@ -32,10 +32,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	kubefake "k8s.io/client-go/kubernetes/fake"
 	metadatafake "k8s.io/client-go/metadata/fake"
+	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/utils/ptr"
 
@@ -61,6 +63,8 @@ type harness struct {
 	// streams by address.
 	streams map[string]chan report
 	orders  chan sent
+	// failures of requests by verb and resource.
+	failures map[string]error
 }
 
 type report struct {
@@ -92,8 +96,11 @@ func newHarness(t *testing.T, cluster *v1alpha1.MysqlCluster) *harness {
 	ctx, cancel := context.WithCancel(t.Context())
 	h := &harness{
 		t: t, ctx: ctx, kube: kubefake.NewClientset(), mysql: mysqlfake.NewClientset(cluster), events: record.NewFakeRecorder(1000),
-		now: time.Now(), streams: map[string]chan report{}, orders: make(chan sent, 100),
+		now: time.Now(), streams: map[string]chan report{}, orders: make(chan sent, 100), failures: map[string]error{},
 	}
+	// They are there before anything runs: a fake's list of reactors must not be changed while it is used.
+	h.kube.PrependReactor("*", "*", h.refuse)
+	h.mysql.PrependReactor("*", "*", h.refuse)
 	scheme := metadatafake.NewTestScheme()
 	if err := metav1.AddMetaToScheme(scheme); err != nil {
 		t.Fatal(err)
@@ -116,6 +123,20 @@ func newHarness(t *testing.T, cluster *v1alpha1.MysqlCluster) *harness {
 		h.c.agents.Wait()
 	})
 	return h
+}
+
+// fail makes requests fail from now on; with a nil error they succeed again.
+func (h *harness) fail(verb, resource string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failures[verb+" "+resource] = err
+}
+
+func (h *harness) refuse(action clienttesting.Action) (bool, runtime.Object, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	err := h.failures[action.GetVerb()+" "+action.GetResource().Resource]
+	return err != nil, nil, err
 }
 
 func (h *harness) clock() time.Time {

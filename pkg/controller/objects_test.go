@@ -33,7 +33,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	appslisters "k8s.io/client-go/listers/apps/v1"
-	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/ptr"
 
@@ -153,9 +152,7 @@ func TestObjectsThatTheCacheLacksAreStillOurs(t *testing.T) {
 func TestNothingIsAppliedOverWhatCanNotBeLookedFor(t *testing.T) {
 	h := newHarness(t, newCluster())
 	h.createSecret(map[string][]byte{v1alpha1.SecretKeyRootPassword: []byte("secret")})
-	h.kube.PrependReactor("get", "services", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, nil, errors.New("not now")
-	})
+	h.fail("get", "services", errors.New("not now"))
 	if err := h.reconcile(); err == nil || !strings.Contains(err.Error(), "not now") {
 		t.Errorf("the error is %v", err)
 	}

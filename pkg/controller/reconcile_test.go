@@ -26,7 +26,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	clienttesting "k8s.io/client-go/testing"
@@ -77,9 +76,7 @@ func TestMissingSecretIsToldAndPickedUpWhenItAppears(t *testing.T) {
 
 func TestSecretThatCannotBeReadIsUnknown(t *testing.T) {
 	h := newHarness(t, newCluster())
-	h.kube.PrependReactor("get", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, nil, errors.New("not now")
-	})
+	h.fail("get", "secrets", errors.New("not now"))
 	if err := h.reconcile(); err == nil {
 		t.Error("nothing was said")
 	}
@@ -95,7 +92,7 @@ func TestRefusalBehindAConflictIsReported(t *testing.T) {
 		"services":     apierrors.NewConflict(schema.GroupResource{Resource: "services"}, "a", errors.New("changed")),
 		"statefulsets": apierrors.NewForbidden(schema.GroupResource{Resource: "statefulsets"}, "b", errors.New("no right")),
 	} {
-		h.kube.PrependReactor("patch", resource, func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, err })
+		h.fail("patch", resource, err)
 	}
 	if err := h.reconcile(); err == nil || isConflict(err) {
 		t.Errorf("the error is %v", err)
@@ -147,19 +144,13 @@ func TestDecisionIsStoredBeforeItsOrder(t *testing.T) {
 	h.running()
 	h.report(0, api.State{Phase: api.PhaseEmpty, Sequence: 1})
 
-	broken := true
-	h.mysql.PrependReactor("update", "mysqlclusters", func(clienttesting.Action) (bool, runtime.Object, error) {
-		if broken {
-			return true, nil, errors.New("the API server is down")
-		}
-		return false, nil, nil
-	})
+	h.fail("update", "mysqlclusters", errors.New("the API server is down"))
 	if err := h.reconcile(); err == nil {
 		t.Error("the status could not be written, and nothing was said")
 	}
 	h.noOrder()
 
-	broken = false
+	h.fail("update", "mysqlclusters", nil)
 	h.mustReconcile()
 	got := h.order()
 	if got.addr != addr(0) || got.order.Kind != api.OrderInitialize || got.order.Term != 1 || got.order.ClusterUID != "cluster-uid" {
@@ -278,9 +269,7 @@ func TestFinalizerStaysWhileKubernetesDoesNotAnswer(t *testing.T) {
 	h := newHarness(t, newCluster())
 	h.running()
 	h.markDeleted(false)
-	h.kube.PrependReactor("delete", "persistentvolumeclaims", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, nil, errors.New("not now")
-	})
+	h.fail("delete", "persistentvolumeclaims", errors.New("not now"))
 	if err := h.reconcile(); err == nil {
 		t.Error("the claims could not be deleted, and nothing was said")
 	}

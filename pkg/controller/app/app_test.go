@@ -19,6 +19,7 @@ package app
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,10 +74,12 @@ func TestErrorOfTheWorkEndsTheProgramAndReleasesTheLease(t *testing.T) {
 func TestWorkEndsWhenTheLeaseIsLost(t *testing.T) {
 	o, kube := NewOptions(), fake.NewClientset()
 	o.leaseDuration, o.renewDeadline, o.retryPeriod = 300*time.Millisecond, 200*time.Millisecond, 20*time.Millisecond
+	var silent atomic.Bool
+	kube.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return silent.Load(), nil, errors.New("no answer")
+	})
 	err := o.lead(t.Context(), kube, func(ctx context.Context) error {
-		kube.PrependReactor("*", "leases", func(clienttesting.Action) (bool, runtime.Object, error) {
-			return true, nil, errors.New("no answer")
-		})
+		silent.Store(true)
 		<-ctx.Done()
 		return nil
 	})
