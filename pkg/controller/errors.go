@@ -44,7 +44,9 @@ func allErrors(err error, is func(error) bool) bool {
 // isConflict is true when nothing but the cache's being behind made requests fail.
 func isConflict(err error) bool { return allErrors(err, apierrors.IsConflict) }
 
-// isTerminating is true when requests failed for no other reason than that the namespace is being deleted.
+// isTerminating is true when requests failed because the namespace is being deleted; that others met what had just changed goes with it.
 func isTerminating(err error) bool {
-	return allErrors(err, func(one error) bool { return apierrors.HasStatusCause(one, corev1.NamespaceTerminatingCause) })
+	return !isConflict(err) && allErrors(err, func(one error) bool {
+		return apierrors.IsConflict(one) || apierrors.HasStatusCause(one, corev1.NamespaceTerminatingCause)
+	})
 }

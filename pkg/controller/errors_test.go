@@ -50,7 +50,7 @@ func TestNoErrorHidesBehindAHarmlessOne(t *testing.T) {
 		"something else behind a conflict": {errors.Join(conflict, errors.New("timeout")), false, false},
 		"terminating":                      {errors.Join(terminating, wrap(terminating)), false, true},
 		"forbidden behind the terminating": {errors.Join(terminating, forbidden), false, false},
-		"conflict besides the terminating": {errors.Join(conflict, terminating), false, false},
+		"conflict besides the terminating": {errors.Join(conflict, terminating), false, true},
 	} {
 		if got := isConflict(test.err); got != test.conflict {
 			t.Errorf("%s: conflict is %t", name, got)
