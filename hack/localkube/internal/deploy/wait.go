@@ -25,11 +25,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
@@ -83,8 +85,28 @@ func (c *Client) Rollout(ctx context.Context, notify Notify) error {
 		available := condition(o, "Available")
 		return available.status == "True", "APIService " + APIService + " is not available: " + available.text(), nil
 	})
+	if err == nil {
+		err = c.served(ctx)
+	}
 	if err != nil {
 		return c.withPods(err)
+	}
+	return nil
+}
+
+// served waits until a request gets through. kube-apiserver's proxy learns by a watch of its own, a moment later than we, that the API is
+// available, and answers 503 until then.
+func (c *Client) served(ctx context.Context) error {
+	var last error
+	err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		_, last = c.dynamic.Resource(clusters).List(ctx, metav1.ListOptions{Limit: 1})
+		if apierrors.IsServiceUnavailable(last) {
+			return false, nil
+		}
+		return last == nil, last
+	})
+	if err != nil {
+		return fmt.Errorf("list the clusters: %w", errors.Join(err, last))
 	}
 	return nil
 }
