@@ -30,8 +30,9 @@ const (
 	ControlPort = 7306
 	// ProbePort is the TCP port of the plain HTTP probes.
 	ProbePort = 7307
-	// MySQLPort is the TCP port of MySQL.
+	// MySQLPort is the TCP port of MySQL for clients, AdminPort that for replicas: clients can not use up its connections.
 	MySQLPort = 3306
+	AdminPort = 33062
 	// HeartbeatInterval is how often a State is sent when nothing changes.
 	HeartbeatInterval = time.Second
 	// ControllerCommonName is the common name in the client certificate that the control API demands.
@@ -83,6 +84,9 @@ type State struct {
 	// Sequence grows with each State of one run of the agent; AgentStart tells runs apart.
 	Sequence   int64     `json:"sequence"`
 	AgentStart time.Time `json:"agentStart"`
+	// Basis names the situation that orders may be based on. It changes whenever an order has been accepted and whenever mysqld has been
+	// started, and never comes back.
+	Basis string `json:"basis,omitempty"`
 
 	Phase   Phase  `json:"phase"`
 	Message string `json:"message,omitempty"`
@@ -92,6 +96,14 @@ type State struct {
 	Term int64 `json:"term"`
 	// Role is the role that the last accepted order gave; RoleNone after each start of mysqld until an order arrives.
 	Role Role `json:"role,omitempty"`
+
+	// Joining is true from the moment when data have been cloned until the controller says that the node has received all that
+	// the primary had. Until then the node may lack commits that were acknowledged with its help before it lost its data. Kept on the
+	// volume.
+	Joining bool `json:"joining,omitempty"`
+	// Stopping is true once the agent has been told to end. A primary that has replicas goes on for some seconds, so that another
+	// node can take over.
+	Stopping bool `json:"stopping,omitempty"`
 
 	// The rest is MySQL's and set only in PhaseRunning.
 
@@ -118,7 +130,8 @@ type Replication struct {
 	ApplierRunning bool   `json:"applierRunning"`
 	// GTIDRetrieved is the set of transactions that the node has received from its source since its relay log was reset.
 	GTIDRetrieved string `json:"gtidRetrieved,omitempty"`
-	// LagSeconds is 0 when all that was received has been applied; nil when it is not known.
+	// LagSeconds is the age of the oldest transaction that was received and is not applied yet, by the time of its commit on the primary;
+	// 0 when all that was received has been applied; nil when it is not known.
 	LagSeconds *int64 `json:"lagSeconds,omitempty"`
 	// LastError is the last error of the receiver or applier, with its number. Empty while they run.
 	LastError string `json:"lastError,omitempty"`
@@ -156,7 +169,8 @@ const (
 	OrderFollow OrderKind = "Follow"
 	// OrderPromote: be the primary, with RequiredAcks; lift read-only unless ReadOnly is set.
 	OrderPromote OrderKind = "Promote"
-	// OrderDemote: become super_read_only, close the clients' connections and follow nobody.
+	// OrderDemote: become super_read_only, close the clients' connections and follow nobody. A mysqld that hangs is killed instead, and
+	// started again: it comes back read-only.
 	OrderDemote OrderKind = "Demote"
 )
 
@@ -171,6 +185,9 @@ type Order struct {
 	// Term is the term of the decision. An order of a term lower than the highest accepted one is refused (RefusedOldTerm).
 	Term int64     `json:"term"`
 	Kind OrderKind `json:"kind"`
+	// Basis is that of the State on which the decision was made. An order is refused (RefusedOutdated) when another one has been accepted
+	// since, or mysqld was started again: so orders can not overtake each other.
+	Basis string `json:"basis"`
 
 	// Source is the node to clone from or to follow.
 	Source *Endpoint `json:"source,omitempty"`
@@ -178,6 +195,8 @@ type Order struct {
 	RequiredAcks int `json:"requiredAcks,omitempty"`
 	// ReadOnly makes OrderPromote keep the primary super_read_only.
 	ReadOnly bool `json:"readOnly,omitempty"`
+	// Joined tells a node that follows that it has received all that the primary had: it is not Joining any more.
+	Joined bool `json:"joined,omitempty"`
 	// Discard allows OrderClone to replace existing data.
 	Discard bool `json:"discard,omitempty"`
 }
@@ -204,11 +223,12 @@ const (
 
 // Reasons of refusal.
 const (
-	RefusedOldTerm = "OldTerm"
-	RefusedHasData = "HasData"
-	RefusedNoData  = "NoData"
-	RefusedBusy    = "Busy"
-	RefusedInvalid = "Invalid"
+	RefusedOldTerm  = "OldTerm"
+	RefusedOutdated = "Outdated"
+	RefusedHasData  = "HasData"
+	RefusedNoData   = "NoData"
+	RefusedBusy     = "Busy"
+	RefusedInvalid  = "Invalid"
 )
 
 // OrderResult answers an Order.
