@@ -72,6 +72,10 @@ type MysqlClusterSpec struct {
 	ServerIDOffset *int32
 	// Replication says how the nodes replicate.
 	Replication ReplicationSpec
+	// MaxSlaveLatency is how many seconds a replica may be behind the primary. It is not nil after defaulting.
+	MaxSlaveLatency *int64
+	// PauseRollout holds back changes of spec that have to restart nodes.
+	PauseRollout bool
 }
 
 // Durability says what the primary waits for before it acknowledges a commit.
@@ -88,7 +92,19 @@ const (
 type ReplicationSpec struct {
 	// Durability is the durability that is asked for. Empty: it follows the size of the cluster.
 	Durability Durability
+	// ErrantNodePolicy says what becomes of a node that holds transactions which the primary lacks. It is not empty after defaulting.
+	ErrantNodePolicy ErrantNodePolicy
 }
+
+// ErrantNodePolicy says what becomes of a node that holds transactions which the primary lacks.
+type ErrantNodePolicy string
+
+const (
+	// ErrantNodeKeep leaves the node's data untouched, for a person to look at.
+	ErrantNodeKeep ErrantNodePolicy = "Keep"
+	// ErrantNodeRebuild replaces the node's data by a copy of another node's.
+	ErrantNodeRebuild ErrantNodePolicy = "Rebuild"
+)
 
 // PodSpec customises the pods that MySQL runs in.
 type PodSpec struct {

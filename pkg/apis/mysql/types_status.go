@@ -50,6 +50,14 @@ type MysqlClusterStatus struct {
 	Nodes []NodeStatus
 	// Conditions tell how the cluster is, for programs.
 	Conditions []metav1.Condition
+	// Operation is the change of the primary that is under way. When it ends, it moves to LastFailovers.
+	Operation *MysqlClusterOperation
+	// LastFailovers are the changes of the primary that have ended, the newest first, at most 10.
+	LastFailovers []MysqlClusterOperation
+	// Members are the names of the nodes that take part in replication.
+	Members []string
+	// UpdatedNodes is the number of nodes that run with all that spec asks for.
+	UpdatedNodes int32
 }
 
 // MysqlClusterEndpoints are the addresses, as host:port, that clients connect to.
@@ -108,4 +116,6 @@ type NodeStatus struct {
 	MysqlVersion string
 	// ServerUUID is MySQL's server_uuid of the node.
 	ServerUUID string
+	// Joining is true while the node may lack commits that it confirmed before its data were copied from another one.
+	Joining bool
 }

@@ -36,12 +36,16 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &mysqlv1alpha1.MysqlClusterApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MysqlClusterEndpoints"):
 		return &mysqlv1alpha1.MysqlClusterEndpointsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MysqlClusterOperation"):
+		return &mysqlv1alpha1.MysqlClusterOperationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MysqlClusterSpec"):
 		return &mysqlv1alpha1.MysqlClusterSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MysqlClusterStatus"):
 		return &mysqlv1alpha1.MysqlClusterStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NodeStatus"):
 		return &mysqlv1alpha1.NodeStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OperationPhaseTime"):
+		return &mysqlv1alpha1.OperationPhaseTimeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodSpec"):
 		return &mysqlv1alpha1.PodSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ReplicationSpec"):

@@ -37,12 +37,18 @@ import (
 
 func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	return map[string]common.OpenAPIDefinition{
+		v1alpha1.FailoverCandidate{}.OpenAPIModelName():                schema_pkg_apis_mysql_v1alpha1_FailoverCandidate(ref),
 		v1alpha1.MysqlCluster{}.OpenAPIModelName():                     schema_pkg_apis_mysql_v1alpha1_MysqlCluster(ref),
 		v1alpha1.MysqlClusterEndpoints{}.OpenAPIModelName():            schema_pkg_apis_mysql_v1alpha1_MysqlClusterEndpoints(ref),
 		v1alpha1.MysqlClusterList{}.OpenAPIModelName():                 schema_pkg_apis_mysql_v1alpha1_MysqlClusterList(ref),
+		v1alpha1.MysqlClusterOperation{}.OpenAPIModelName():            schema_pkg_apis_mysql_v1alpha1_MysqlClusterOperation(ref),
 		v1alpha1.MysqlClusterSpec{}.OpenAPIModelName():                 schema_pkg_apis_mysql_v1alpha1_MysqlClusterSpec(ref),
 		v1alpha1.MysqlClusterStatus{}.OpenAPIModelName():               schema_pkg_apis_mysql_v1alpha1_MysqlClusterStatus(ref),
+		v1alpha1.MysqlFailover{}.OpenAPIModelName():                    schema_pkg_apis_mysql_v1alpha1_MysqlFailover(ref),
+		v1alpha1.MysqlFailoverSpec{}.OpenAPIModelName():                schema_pkg_apis_mysql_v1alpha1_MysqlFailoverSpec(ref),
+		v1alpha1.MysqlFailoverStatus{}.OpenAPIModelName():              schema_pkg_apis_mysql_v1alpha1_MysqlFailoverStatus(ref),
 		v1alpha1.NodeStatus{}.OpenAPIModelName():                       schema_pkg_apis_mysql_v1alpha1_NodeStatus(ref),
+		v1alpha1.OperationPhaseTime{}.OpenAPIModelName():               schema_pkg_apis_mysql_v1alpha1_OperationPhaseTime(ref),
 		v1alpha1.PodSpec{}.OpenAPIModelName():                          schema_pkg_apis_mysql_v1alpha1_PodSpec(ref),
 		v1alpha1.ReplicationSpec{}.OpenAPIModelName():                  schema_pkg_apis_mysql_v1alpha1_ReplicationSpec(ref),
 		v1alpha1.VolumeSpec{}.OpenAPIModelName():                       schema_pkg_apis_mysql_v1alpha1_VolumeSpec(ref),
@@ -372,11 +378,62 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 	}
 }
 
+func schema_pkg_apis_mysql_v1alpha1_FailoverCandidate(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "FailoverCandidate tells whether a node can be the primary.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the node.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"eligible": {
+						SchemaProps: spec.SchemaProps{
+							Description: "eligible is true when the node can be the target of the request's mode.",
+							Default:     false,
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"reason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reason says, for people, why or why not.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"missingGTIDs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "missingGTIDs is the set of transactions that other nodes have reported and this one has not.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"lagSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lagSeconds is how far the node is behind the primary, in seconds, if it is known.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+				Required: []string{"name", "eligible"},
+			},
+		},
+	}
+}
+
 func schema_pkg_apis_mysql_v1alpha1_MysqlCluster(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "MysqlCluster is a MySQL database kept on one or more nodes: one primary, which takes the writes, and replicas, which follow it by GTID-based replication and can take over from it. Describe what you want in spec; status tells what is there.",
+				Description: "MysqlCluster is a MySQL database kept on one or more nodes: one primary, which takes the writes, and replicas, which follow it by GTID-based replication and can take over from it. Describe what you want in spec; status tells what is there. Creating a MysqlFailover at the subresource failover makes another node the primary.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"kind": {
@@ -507,6 +564,152 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterList(ref common.ReferenceCallbac
 	}
 }
 
+func schema_pkg_apis_mysql_v1alpha1_MysqlClusterOperation(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MysqlClusterOperation is a change of the primary: one that is under way, or one that has ended. People ask for one with a MysqlFailover; the controller begins one by itself when the primary is lost, when the primary's node is drained, and when a change of spec has to restart the primary.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"uid": {
+						SchemaProps: spec.SchemaProps{
+							Description: "uid tells operations apart.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type says what kind of change it is: Switchover when the old primary steps down first, Failover when it can not.\n\nPossible enum values:\n - `\"Failover\"` gives the role of the primary to another node without the help of the old one, which is lost or does not answer.\n - `\"Switchover\"` gives the role of a healthy primary to another node: the old one steps down first.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Failover", "Switchover"},
+						},
+					},
+					"mode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "mode is the mode that was asked for: Graceful or Forced. Empty when the controller itself began the operation.\n\nPossible enum values:\n - `\"Forced\"` makes the target the primary whatever the others hold: transactions that the target lacks are given up.\n - `\"Graceful\"` loses nothing: the primary stops taking writes, the target gets all that it has, and only then takes over. What can not be done in time is given up, and the primary stays.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Forced", "Graceful"},
+						},
+					},
+					"requestedBy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "requestedBy is the name of the user who asked for it. Empty when the controller itself began the operation.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"reason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reason says why, for people: in the words of who asked, or what the controller saw.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"from": {
+						SchemaProps: spec.SchemaProps{
+							Description: "from is the name of the node that was the primary.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"to": {
+						SchemaProps: spec.SchemaProps{
+							Description: "to is the name of the node that is to be the primary. Empty until it has been chosen.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"term": {
+						SchemaProps: spec.SchemaProps{
+							Description: "term is the term from which on the node in to is the primary; 0 until that has been decided.",
+							Minimum:     ptr.To[float64](0),
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"requiredAcknowledgements": {
+						SchemaProps: spec.SchemaProps{
+							Description: "requiredAcknowledgements is the number of replicas that held each commit that the old primary had acknowledged.",
+							Minimum:     ptr.To[float64](0),
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"givenUpGTIDs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "givenUpGTIDs is the set of transactions that a Forced change gives up: what the nodes had reported when it was asked for, less what the target had. Reports may be some seconds old, so that there can be more of them.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"phase": {
+						SchemaProps: spec.SchemaProps{
+							Description: "phase says how far it has come: Requested, SteppingDown, Promoting or Completed.\n\nPossible enum values:\n - `\"Completed\"` is the phase of an operation that has ended; its outcome tells how.\n - `\"Promoting\"` is the phase in which the new primary gets what it lacks and is opened for writes.\n - `\"Requested\"` is the phase of an operation that somebody asked for, until the controller has decided on it.\n - `\"SteppingDown\"` is the phase in which the old primary is made read-only, or the other nodes are made to ignore it.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Completed", "Promoting", "Requested", "SteppingDown"},
+						},
+					},
+					"phases": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "phases tells when each phase began, in order.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.OperationPhaseTime{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"startedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "startedAt is the time when it was asked for, or begun.",
+							Ref:         ref(metav1.MicroTime{}.OpenAPIModelName()),
+						},
+					},
+					"finishedAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "finishedAt is the time when it ended. Not set while it is under way.",
+							Ref:         ref(metav1.MicroTime{}.OpenAPIModelName()),
+						},
+					},
+					"outcome": {
+						SchemaProps: spec.SchemaProps{
+							Description: "outcome says how it ended: Succeeded or GivenUp. Empty while it is under way.\n\nPossible enum values:\n - `\"GivenUp\"` is the outcome of an operation that was ended without a change of the primary.\n - `\"Succeeded\"` is the outcome of an operation whose target is the primary and takes writes.",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"GivenUp", "Succeeded"},
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message tells, for people, what it waits for, or why it was given up.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"uid", "type", "phase", "startedAt"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.OperationPhaseTime{}.OpenAPIModelName(), metav1.MicroTime{}.OpenAPIModelName()},
+	}
+}
+
 func schema_pkg_apis_mysql_v1alpha1_MysqlClusterSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -627,6 +830,23 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterSpec(ref common.ReferenceCallbac
 							Description: "replication says how the nodes replicate.",
 							Default:     map[string]interface{}{},
 							Ref:         ref(v1alpha1.ReplicationSpec{}.OpenAPIModelName()),
+						},
+					},
+					"maxSlaveLatency": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maxSlaveLatency is how many seconds a replica may be behind the primary. One that is further behind leaves the Services for reads until it has caught up, and is no target of a switchover while it lags. At least 1, at most 86400. Defaults to 30.",
+							Default:     30,
+							Minimum:     ptr.To[float64](1),
+							Maximum:     ptr.To[float64](86400),
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"pauseRollout": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pauseRollout holds back changes of spec that have to restart nodes, and stops in the middle those under way, until it is false again. What needs no restart is applied all the same, and a lost primary is replaced.",
+							Type:        []string{"boolean"},
+							Format:      "",
 						},
 					},
 				},
@@ -780,11 +1000,236 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterStatus(ref common.ReferenceCallb
 							},
 						},
 					},
+					"operation": {
+						SchemaProps: spec.SchemaProps{
+							Description: "operation is the change of the primary that is under way, asked for by a person or begun by the controller. When it ends, it moves to lastFailovers.",
+							Ref:         ref(v1alpha1.MysqlClusterOperation{}.OpenAPIModelName()),
+						},
+					},
+					"lastFailovers": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "lastFailovers are the changes of the primary that have ended, the newest first. The last 10 are kept.",
+							MaxItems:    ptr.To[int64](10),
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.MysqlClusterOperation{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"members": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "members are the names of the nodes that take part in replication, so that they may hold commits that others lack. A primary is replaced only when enough of them have been heard.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"updatedNodes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "updatedNodes is the number of nodes that run with all that spec asks for. A rollout has ended when it is the number of all.",
+							Minimum:     ptr.To[float64](0),
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			v1alpha1.MysqlClusterEndpoints{}.OpenAPIModelName(), v1alpha1.NodeStatus{}.OpenAPIModelName(), metav1.Condition{}.OpenAPIModelName(), metav1.Time{}.OpenAPIModelName()},
+			v1alpha1.MysqlClusterEndpoints{}.OpenAPIModelName(), v1alpha1.MysqlClusterOperation{}.OpenAPIModelName(), v1alpha1.NodeStatus{}.OpenAPIModelName(), metav1.Condition{}.OpenAPIModelName(), metav1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_mysql_v1alpha1_MysqlFailover(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MysqlFailover asks for another primary of a MysqlCluster. It is created at the cluster's subresource failover, with the right to create mysqlclusters/failover and no other, and not stored itself: the request is recorded in the cluster's status.operation, where the controller tells how it goes on; what has ended moves to status.lastFailovers. With dryRun=All nothing is recorded, and the answer tells what would be done.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata is the standard object's metadata. Its name is the cluster's, or left out.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(metav1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec describes the change that is wanted. Without it, the best replica takes over gracefully.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.MysqlFailoverSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is the answer. It is ignored in requests.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.MysqlFailoverStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.MysqlFailoverSpec{}.OpenAPIModelName(), v1alpha1.MysqlFailoverStatus{}.OpenAPIModelName(), metav1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_mysql_v1alpha1_MysqlFailoverSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MysqlFailoverSpec describes a change of the primary.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"target": {
+						SchemaProps: spec.SchemaProps{
+							Description: "target is the name of the node (the pod) that is to be the primary. If it is left out, the best one is chosen: of the healthy replicas the one with the least lag, then the one with the most transactions; with mode Forced the node that lacks the fewest.",
+							MaxLength:   ptr.To[int64](253),
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"mode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "mode says what the change may cost. Graceful, the default, loses nothing, needs a healthy primary, and is given up if it can not be done in time. Forced needs no primary, and gives up the transactions that the target lacks; it is for the case that automatic failover refuses because it would lose some.\n\nPossible enum values:\n - `\"Forced\"` makes the target the primary whatever the others hold: transactions that the target lacks are given up.\n - `\"Graceful\"` loses nothing: the primary stops taking writes, the target gets all that it has, and only then takes over. What can not be done in time is given up, and the primary stays.",
+							Default:     "Graceful",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Forced", "Graceful"},
+						},
+					},
+					"reason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reason says why, in words for those who read the record later. At most 1024 characters.",
+							MaxLength:   ptr.To[int64](1024),
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"term": {
+						SchemaProps: spec.SchemaProps{
+							Description: "term is the cluster's status.term. It is required with mode Forced, so that nobody forces what has been decided differently in the meantime. If it is given, the request is refused when the cluster has another one.",
+							Minimum:     ptr.To[float64](0),
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"preconditions": {
+						SchemaProps: spec.SchemaProps{
+							Description: "preconditions are the uid and the resourceVersion that the cluster has to have, if they are given.",
+							Ref:         ref(metav1.Preconditions{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			metav1.Preconditions{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_mysql_v1alpha1_MysqlFailoverStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MysqlFailoverStatus is the answer to a request for another primary. It rests on what the nodes reported last, which may be some seconds old: the controller looks again before it acts.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"operation": {
+						SchemaProps: spec.SchemaProps{
+							Description: "operation is what was recorded in the cluster's status.operation; with dryRun=All, what would be.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.MysqlClusterOperation{}.OpenAPIModelName()),
+						},
+					},
+					"candidates": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "candidates tells of each node whether it can be the primary, and why. The best comes first.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.FailoverCandidate{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"givenUpGTIDs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "givenUpGTIDs is the set of transactions that are at risk: what the nodes have reported, less what the target has. A Graceful change waits until the target has them; a Forced one gives them up. There can be more, since reports may be some seconds old.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"steps": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "steps tells, for people, what is done now; with dryRun=All, what would be.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.FailoverCandidate{}.OpenAPIModelName(), v1alpha1.MysqlClusterOperation{}.OpenAPIModelName()},
 	}
 }
 
@@ -868,12 +1313,50 @@ func schema_pkg_apis_mysql_v1alpha1_NodeStatus(ref common.ReferenceCallback) com
 							Format:      "",
 						},
 					},
+					"joining": {
+						SchemaProps: spec.SchemaProps{
+							Description: "joining is true while the node, whose data were copied from another one, may lack commits that it confirmed before. It is no candidate for the primary until it has received all that the primary has.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
 				},
 				Required: []string{"name"},
 			},
 		},
 		Dependencies: []string{
 			metav1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_pkg_apis_mysql_v1alpha1_OperationPhaseTime(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OperationPhaseTime is the time when a phase of an operation began.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"phase": {
+						SchemaProps: spec.SchemaProps{
+							Description: "phase is the phase that began.\n\nPossible enum values:\n - `\"Completed\"` is the phase of an operation that has ended; its outcome tells how.\n - `\"Promoting\"` is the phase in which the new primary gets what it lacks and is opened for writes.\n - `\"Requested\"` is the phase of an operation that somebody asked for, until the controller has decided on it.\n - `\"SteppingDown\"` is the phase in which the old primary is made read-only, or the other nodes are made to ignore it.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Completed", "Promoting", "Requested", "SteppingDown"},
+						},
+					},
+					"at": {
+						SchemaProps: spec.SchemaProps{
+							Description: "at is the time when it began.",
+							Ref:         ref(metav1.MicroTime{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"phase", "at"},
+			},
+		},
+		Dependencies: []string{
+			metav1.MicroTime{}.OpenAPIModelName()},
 	}
 }
 
@@ -1128,6 +1611,15 @@ func schema_pkg_apis_mysql_v1alpha1_ReplicationSpec(ref common.ReferenceCallback
 							Type:        []string{"string"},
 							Format:      "",
 							Enum:        []interface{}{"Preferred", "Strict"},
+						},
+					},
+					"errantNodePolicy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "errantNodePolicy says what becomes of a node that holds transactions which the primary lacks and will never have, such as an old primary that comes back after a failover that gave them up. Keep: its data stay untouched, it serves nobody, and its message in status names the transactions. Rebuild: its data are replaced by a copy of another node's, and these transactions are lost. Defaults to Keep.\n\nPossible enum values:\n - `\"Keep\"` leaves the node's data untouched, for a person to look at.\n - `\"Rebuild\"` replaces the node's data by a copy of another node's.",
+							Default:     "Keep",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Keep", "Rebuild"},
 						},
 					},
 				},

@@ -49,7 +49,7 @@ func models(t *testing.T) map[string]*spec.Schema {
 		GetDefinitions:    openapi.GetOpenAPIDefinitions,
 		GetDefinitionName: apiopenapi.NewDefinitionNamer(newScheme()).GetDefinitionName,
 	}
-	schemas, err := builder3.BuildOpenAPIDefinitionsForResources(config, ourModels+"MysqlCluster", ourModels+"MysqlClusterList")
+	schemas, err := builder3.BuildOpenAPIDefinitionsForResources(config, ourModels+"MysqlCluster", ourModels+"MysqlClusterList", ourModels+"MysqlFailover")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestOpenAPINamesHaveNoSlash(t *testing.T) {
 
 func TestOpenAPIKindsAreTold(t *testing.T) {
 	schemas := models(t)
-	for _, kind := range []string{"MysqlCluster", "MysqlClusterList"} {
+	for _, kind := range []string{"MysqlCluster", "MysqlClusterList", "MysqlFailover"} {
 		schema, ok := schemas[ourModels+kind]
 		if !ok {
 			t.Errorf("%s has no schema", kind)
@@ -106,7 +106,7 @@ func TestOpenAPIExplainsEachField(t *testing.T) {
 			}
 		}
 	}
-	if types < 9 || fields < 60 {
+	if types < 15 || fields < 100 {
 		t.Errorf("found only %d types with %d fields", types, fields)
 	}
 }

@@ -37,7 +37,7 @@ import (
 	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
 )
 
-// funcs fills clusters with values as they are after defaulting: decoding fills defaults in, and would be taken for a change.
+// funcs fills objects with values as they are after defaulting: decoding fills defaults in, and would be taken for a change.
 func funcs(codecs serializer.CodecFactory) []any {
 	scheme := newScheme()
 	return append(metafuzzer.Funcs(codecs),
@@ -51,6 +51,14 @@ func funcs(codecs serializer.CodecFactory) []any {
 		func(cluster *v1alpha1.MysqlCluster, c randfill.Continue) {
 			c.FillNoCustom(cluster)
 			scheme.Default(cluster)
+		},
+		func(spec *mysql.MysqlFailoverSpec, c randfill.Continue) {
+			c.FillNoCustom(spec)
+			spec.Mode = mysql.FailoverForced
+		},
+		func(spec *v1alpha1.MysqlFailoverSpec, c randfill.Continue) {
+			c.FillNoCustom(spec)
+			spec.Mode = v1alpha1.FailoverForced
 		},
 	)
 }
@@ -83,7 +91,9 @@ func TestTagsFollowTheConventions(t *testing.T) {
 	foreign := map[reflect.Type]bool{
 		reflect.TypeFor[metav1.Condition]():                 true,
 		reflect.TypeFor[metav1.ListMeta]():                  true,
+		reflect.TypeFor[metav1.MicroTime]():                 true,
 		reflect.TypeFor[metav1.ObjectMeta]():                true,
+		reflect.TypeFor[metav1.Preconditions]():             true,
 		reflect.TypeFor[metav1.TypeMeta]():                  true,
 		reflect.TypeFor[metav1.Time]():                      true,
 		reflect.TypeFor[intstr.IntOrString]():               true,

@@ -43,9 +43,11 @@ func TestDefaults(t *testing.T) {
 	}
 	defaulted := func(change func(*MysqlClusterSpec)) MysqlClusterSpec {
 		spec := MysqlClusterSpec{
-			Replicas:       ptr.To[int32](1),
-			ServerIDOffset: ptr.To[int32](100),
-			VolumeSpec:     VolumeSpec{PersistentVolumeClaim: claim("1Gi", corev1.ReadWriteOnce)},
+			Replicas:        ptr.To[int32](1),
+			ServerIDOffset:  ptr.To[int32](100),
+			VolumeSpec:      VolumeSpec{PersistentVolumeClaim: claim("1Gi", corev1.ReadWriteOnce)},
+			Replication:     ReplicationSpec{ErrantNodePolicy: ErrantNodeKeep},
+			MaxSlaveLatency: ptr.To[int64](30),
 		}
 		change(&spec)
 		return spec
@@ -59,6 +61,14 @@ func TestDefaults(t *testing.T) {
 		"a given offset stays": {
 			given: MysqlClusterSpec{ServerIDOffset: ptr.To[int32](7)},
 			want:  defaulted(func(s *MysqlClusterSpec) { s.ServerIDOffset = ptr.To[int32](7) }),
+		},
+		"a given latency stays": {
+			given: MysqlClusterSpec{MaxSlaveLatency: ptr.To[int64](1)},
+			want:  defaulted(func(s *MysqlClusterSpec) { s.MaxSlaveLatency = ptr.To[int64](1) }),
+		},
+		"a given policy stays": {
+			given: MysqlClusterSpec{Replication: ReplicationSpec{ErrantNodePolicy: ErrantNodeRebuild}},
+			want:  defaulted(func(s *MysqlClusterSpec) { s.Replication.ErrantNodePolicy = ErrantNodeRebuild }),
 		},
 		"a claim gets an access mode": {
 			given: MysqlClusterSpec{VolumeSpec: VolumeSpec{PersistentVolumeClaim: claim("5Gi")}},
@@ -82,5 +92,15 @@ func TestDefaults(t *testing.T) {
 				t.Errorf("defaulting twice gives another result: %+v", cluster.Spec)
 			}
 		})
+	}
+}
+
+func TestFailoverIsGracefulByDefault(t *testing.T) {
+	for given, want := range map[FailoverMode]FailoverMode{"": FailoverGraceful, FailoverGraceful: FailoverGraceful, FailoverForced: FailoverForced} {
+		failover := &MysqlFailover{Spec: MysqlFailoverSpec{Mode: given}}
+		newScheme().Default(failover)
+		if failover.Spec.Mode != want {
+			t.Errorf("mode %q becomes %q, want %q", given, failover.Spec.Mode, want)
+		}
 	}
 }

@@ -24,13 +24,16 @@ import (
 
 // +genclient
 // +genclient:method=GetScale,verb=get,subresource=scale,result=k8s.io/api/autoscaling/v1.Scale
+// +genclient:method=Failover,verb=create,subresource=failover,input=MysqlFailover,result=MysqlFailover
 // +genclient:method=UpdateScale,verb=update,subresource=scale,input=k8s.io/api/autoscaling/v1.Scale,result=k8s.io/api/autoscaling/v1.Scale
 // +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
 // +k8s:supportsSubresource="/status"
 // +k8s:supportsSubresource="/scale"
+// +k8s:supportsSubresource="/failover"
 
 // MysqlCluster is a MySQL database kept on one or more nodes: one primary, which takes the writes, and replicas, which follow it by
-// GTID-based replication and can take over from it. Describe what you want in spec; status tells what is there.
+// GTID-based replication and can take over from it. Describe what you want in spec; status tells what is there. Creating a MysqlFailover at the
+// subresource failover makes another node the primary.
 type MysqlCluster struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is the standard object's metadata. The name is limited to 46 characters, because the names of the objects that
@@ -153,6 +156,22 @@ type MysqlClusterSpec struct {
 	// replication says how the nodes replicate.
 	// +optional
 	Replication ReplicationSpec `json:"replication,omitempty,omitzero" protobuf:"bytes,12,opt,name=replication"`
+
+	// maxSlaveLatency is how many seconds a replica may be behind the primary. One that is further behind leaves the Services for reads until
+	// it has caught up, and is no target of a switchover while it lags. At least 1, at most 86400. Defaults to 30.
+	// +optional
+	// +default=30
+	// +k8s:optional
+	// +k8s:minimum=1
+	// +k8s:maximum=86400
+	// +k8s:validation:minimum=1
+	// +k8s:validation:maximum=86400
+	MaxSlaveLatency *int64 `json:"maxSlaveLatency,omitempty" protobuf:"varint,13,opt,name=maxSlaveLatency"`
+
+	// pauseRollout holds back changes of spec that have to restart nodes, and stops in the middle those under way, until it is false again.
+	// What needs no restart is applied all the same, and a lost primary is replaced.
+	// +optional
+	PauseRollout bool `json:"pauseRollout,omitempty" protobuf:"varint,14,opt,name=pauseRollout"`
 }
 
 // Durability says what the primary waits for before it acknowledges a commit.
@@ -177,7 +196,27 @@ type ReplicationSpec struct {
 	// +optional
 	// +k8s:optional
 	Durability Durability `json:"durability,omitempty" protobuf:"bytes,1,opt,name=durability,casttype=Durability"`
+
+	// errantNodePolicy says what becomes of a node that holds transactions which the primary lacks and will never have, such as an old primary
+	// that comes back after a failover that gave them up. Keep: its data stay untouched, it serves nobody, and its message in status names the
+	// transactions. Rebuild: its data are replaced by a copy of another node's, and these transactions are lost. Defaults to Keep.
+	// +optional
+	// +default="Keep"
+	// +k8s:optional
+	ErrantNodePolicy ErrantNodePolicy `json:"errantNodePolicy,omitempty" protobuf:"bytes,2,opt,name=errantNodePolicy,casttype=ErrantNodePolicy"`
 }
+
+// ErrantNodePolicy says what becomes of a node that holds transactions which the primary lacks.
+// +enum
+// +k8s:enum
+type ErrantNodePolicy string
+
+const (
+	// ErrantNodeKeep leaves the node's data untouched, for a person to look at.
+	ErrantNodeKeep ErrantNodePolicy = "Keep"
+	// ErrantNodeRebuild replaces the node's data by a copy of another node's.
+	ErrantNodeRebuild ErrantNodePolicy = "Rebuild"
+)
 
 // PodSpec customises the pods that MySQL runs in. Fields that are left out get safe defaults.
 type PodSpec struct {

@@ -108,6 +108,36 @@ type MysqlClusterStatus struct {
 	// +patchStrategy=merge
 	// +patchMergeKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type" protobuf:"bytes,14,rep,name=conditions"`
+
+	// operation is the change of the primary that is under way, asked for by a person or begun by the controller. When it ends, it moves to
+	// lastFailovers.
+	// +optional
+	// +k8s:optional
+	Operation *MysqlClusterOperation `json:"operation,omitempty" protobuf:"bytes,15,opt,name=operation"`
+
+	// lastFailovers are the changes of the primary that have ended, the newest first. The last 10 are kept.
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=10
+	// +k8s:validation:maxItems=10
+	LastFailovers []MysqlClusterOperation `json:"lastFailovers,omitempty" protobuf:"bytes,16,rep,name=lastFailovers"`
+
+	// members are the names of the nodes that take part in replication, so that they may hold commits that others lack. A primary is replaced
+	// only when enough of them have been heard.
+	// +optional
+	// +listType=set
+	// +k8s:optional
+	// +k8s:listType=set
+	Members []string `json:"members,omitempty" protobuf:"bytes,17,rep,name=members"`
+
+	// updatedNodes is the number of nodes that run with all that spec asks for. A rollout has ended when it is the number of all.
+	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	// +k8s:validation:minimum=0
+	UpdatedNodes int32 `json:"updatedNodes,omitempty" protobuf:"varint,18,opt,name=updatedNodes"`
 }
 
 // MysqlClusterEndpoints are the addresses, as host:port, that clients connect to.
@@ -200,6 +230,11 @@ type NodeStatus struct {
 	// serverUUID is MySQL's server_uuid of the node. The node's own transactions carry it.
 	// +optional
 	ServerUUID string `json:"serverUUID,omitempty" protobuf:"bytes,10,opt,name=serverUUID"`
+
+	// joining is true while the node, whose data were copied from another one, may lack commits that it confirmed before. It is no candidate
+	// for the primary until it has received all that the primary has.
+	// +optional
+	Joining bool `json:"joining,omitempty" protobuf:"varint,11,opt,name=joining"`
 }
 
 // Types of the conditions in the status of a MysqlCluster.

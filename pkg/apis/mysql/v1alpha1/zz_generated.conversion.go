@@ -36,6 +36,16 @@ func init() {
 // RegisterConversions adds conversion functions to the given scheme.
 // Public to allow building arbitrary schemes.
 func RegisterConversions(s *runtime.Scheme) error {
+	if err := s.AddGeneratedConversionFunc((*FailoverCandidate)(nil), (*mysql.FailoverCandidate)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_FailoverCandidate_To_mysql_FailoverCandidate(a.(*FailoverCandidate), b.(*mysql.FailoverCandidate), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mysql.FailoverCandidate)(nil), (*FailoverCandidate)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mysql_FailoverCandidate_To_v1alpha1_FailoverCandidate(a.(*mysql.FailoverCandidate), b.(*FailoverCandidate), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*MysqlCluster)(nil), (*mysql.MysqlCluster)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1alpha1_MysqlCluster_To_mysql_MysqlCluster(a.(*MysqlCluster), b.(*mysql.MysqlCluster), scope)
 	}); err != nil {
@@ -66,6 +76,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*MysqlClusterOperation)(nil), (*mysql.MysqlClusterOperation)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_MysqlClusterOperation_To_mysql_MysqlClusterOperation(a.(*MysqlClusterOperation), b.(*mysql.MysqlClusterOperation), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mysql.MysqlClusterOperation)(nil), (*MysqlClusterOperation)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mysql_MysqlClusterOperation_To_v1alpha1_MysqlClusterOperation(a.(*mysql.MysqlClusterOperation), b.(*MysqlClusterOperation), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*MysqlClusterSpec)(nil), (*mysql.MysqlClusterSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1alpha1_MysqlClusterSpec_To_mysql_MysqlClusterSpec(a.(*MysqlClusterSpec), b.(*mysql.MysqlClusterSpec), scope)
 	}); err != nil {
@@ -86,6 +106,36 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*MysqlFailover)(nil), (*mysql.MysqlFailover)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_MysqlFailover_To_mysql_MysqlFailover(a.(*MysqlFailover), b.(*mysql.MysqlFailover), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mysql.MysqlFailover)(nil), (*MysqlFailover)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mysql_MysqlFailover_To_v1alpha1_MysqlFailover(a.(*mysql.MysqlFailover), b.(*MysqlFailover), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*MysqlFailoverSpec)(nil), (*mysql.MysqlFailoverSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_MysqlFailoverSpec_To_mysql_MysqlFailoverSpec(a.(*MysqlFailoverSpec), b.(*mysql.MysqlFailoverSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mysql.MysqlFailoverSpec)(nil), (*MysqlFailoverSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mysql_MysqlFailoverSpec_To_v1alpha1_MysqlFailoverSpec(a.(*mysql.MysqlFailoverSpec), b.(*MysqlFailoverSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*MysqlFailoverStatus)(nil), (*mysql.MysqlFailoverStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_MysqlFailoverStatus_To_mysql_MysqlFailoverStatus(a.(*MysqlFailoverStatus), b.(*mysql.MysqlFailoverStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mysql.MysqlFailoverStatus)(nil), (*MysqlFailoverStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mysql_MysqlFailoverStatus_To_v1alpha1_MysqlFailoverStatus(a.(*mysql.MysqlFailoverStatus), b.(*MysqlFailoverStatus), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*NodeStatus)(nil), (*mysql.NodeStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1alpha1_NodeStatus_To_mysql_NodeStatus(a.(*NodeStatus), b.(*mysql.NodeStatus), scope)
 	}); err != nil {
@@ -93,6 +143,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*mysql.NodeStatus)(nil), (*NodeStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_mysql_NodeStatus_To_v1alpha1_NodeStatus(a.(*mysql.NodeStatus), b.(*NodeStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*OperationPhaseTime)(nil), (*mysql.OperationPhaseTime)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_OperationPhaseTime_To_mysql_OperationPhaseTime(a.(*OperationPhaseTime), b.(*mysql.OperationPhaseTime), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mysql.OperationPhaseTime)(nil), (*OperationPhaseTime)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mysql_OperationPhaseTime_To_v1alpha1_OperationPhaseTime(a.(*mysql.OperationPhaseTime), b.(*OperationPhaseTime), scope)
 	}); err != nil {
 		return err
 	}
@@ -127,6 +187,26 @@ func RegisterConversions(s *runtime.Scheme) error {
 		return err
 	}
 	return nil
+}
+
+func autoConvert_v1alpha1_FailoverCandidate_To_mysql_FailoverCandidate(in *FailoverCandidate, out *mysql.FailoverCandidate, s conversion.Scope) error {
+	*out = *(*mysql.FailoverCandidate)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_FailoverCandidate_To_mysql_FailoverCandidate is an autogenerated conversion function.
+func Convert_v1alpha1_FailoverCandidate_To_mysql_FailoverCandidate(in *FailoverCandidate, out *mysql.FailoverCandidate, s conversion.Scope) error {
+	return autoConvert_v1alpha1_FailoverCandidate_To_mysql_FailoverCandidate(in, out, s)
+}
+
+func autoConvert_mysql_FailoverCandidate_To_v1alpha1_FailoverCandidate(in *mysql.FailoverCandidate, out *FailoverCandidate, s conversion.Scope) error {
+	*out = *(*FailoverCandidate)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_mysql_FailoverCandidate_To_v1alpha1_FailoverCandidate is an autogenerated conversion function.
+func Convert_mysql_FailoverCandidate_To_v1alpha1_FailoverCandidate(in *mysql.FailoverCandidate, out *FailoverCandidate, s conversion.Scope) error {
+	return autoConvert_mysql_FailoverCandidate_To_v1alpha1_FailoverCandidate(in, out, s)
 }
 
 func autoConvert_v1alpha1_MysqlCluster_To_mysql_MysqlCluster(in *MysqlCluster, out *mysql.MysqlCluster, s conversion.Scope) error {
@@ -203,6 +283,26 @@ func Convert_mysql_MysqlClusterList_To_v1alpha1_MysqlClusterList(in *mysql.Mysql
 	return autoConvert_mysql_MysqlClusterList_To_v1alpha1_MysqlClusterList(in, out, s)
 }
 
+func autoConvert_v1alpha1_MysqlClusterOperation_To_mysql_MysqlClusterOperation(in *MysqlClusterOperation, out *mysql.MysqlClusterOperation, s conversion.Scope) error {
+	*out = *(*mysql.MysqlClusterOperation)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_MysqlClusterOperation_To_mysql_MysqlClusterOperation is an autogenerated conversion function.
+func Convert_v1alpha1_MysqlClusterOperation_To_mysql_MysqlClusterOperation(in *MysqlClusterOperation, out *mysql.MysqlClusterOperation, s conversion.Scope) error {
+	return autoConvert_v1alpha1_MysqlClusterOperation_To_mysql_MysqlClusterOperation(in, out, s)
+}
+
+func autoConvert_mysql_MysqlClusterOperation_To_v1alpha1_MysqlClusterOperation(in *mysql.MysqlClusterOperation, out *MysqlClusterOperation, s conversion.Scope) error {
+	*out = *(*MysqlClusterOperation)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_mysql_MysqlClusterOperation_To_v1alpha1_MysqlClusterOperation is an autogenerated conversion function.
+func Convert_mysql_MysqlClusterOperation_To_v1alpha1_MysqlClusterOperation(in *mysql.MysqlClusterOperation, out *MysqlClusterOperation, s conversion.Scope) error {
+	return autoConvert_mysql_MysqlClusterOperation_To_v1alpha1_MysqlClusterOperation(in, out, s)
+}
+
 func autoConvert_v1alpha1_MysqlClusterSpec_To_mysql_MysqlClusterSpec(in *MysqlClusterSpec, out *mysql.MysqlClusterSpec, s conversion.Scope) error {
 	*out = *(*mysql.MysqlClusterSpec)(unsafe.Pointer(in))
 	return nil
@@ -243,6 +343,78 @@ func Convert_mysql_MysqlClusterStatus_To_v1alpha1_MysqlClusterStatus(in *mysql.M
 	return autoConvert_mysql_MysqlClusterStatus_To_v1alpha1_MysqlClusterStatus(in, out, s)
 }
 
+func autoConvert_v1alpha1_MysqlFailover_To_mysql_MysqlFailover(in *MysqlFailover, out *mysql.MysqlFailover, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_v1alpha1_MysqlFailoverSpec_To_mysql_MysqlFailoverSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_v1alpha1_MysqlFailoverStatus_To_mysql_MysqlFailoverStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_v1alpha1_MysqlFailover_To_mysql_MysqlFailover is an autogenerated conversion function.
+func Convert_v1alpha1_MysqlFailover_To_mysql_MysqlFailover(in *MysqlFailover, out *mysql.MysqlFailover, s conversion.Scope) error {
+	return autoConvert_v1alpha1_MysqlFailover_To_mysql_MysqlFailover(in, out, s)
+}
+
+func autoConvert_mysql_MysqlFailover_To_v1alpha1_MysqlFailover(in *mysql.MysqlFailover, out *MysqlFailover, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_mysql_MysqlFailoverSpec_To_v1alpha1_MysqlFailoverSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_mysql_MysqlFailoverStatus_To_v1alpha1_MysqlFailoverStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_mysql_MysqlFailover_To_v1alpha1_MysqlFailover is an autogenerated conversion function.
+func Convert_mysql_MysqlFailover_To_v1alpha1_MysqlFailover(in *mysql.MysqlFailover, out *MysqlFailover, s conversion.Scope) error {
+	return autoConvert_mysql_MysqlFailover_To_v1alpha1_MysqlFailover(in, out, s)
+}
+
+func autoConvert_v1alpha1_MysqlFailoverSpec_To_mysql_MysqlFailoverSpec(in *MysqlFailoverSpec, out *mysql.MysqlFailoverSpec, s conversion.Scope) error {
+	*out = *(*mysql.MysqlFailoverSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_MysqlFailoverSpec_To_mysql_MysqlFailoverSpec is an autogenerated conversion function.
+func Convert_v1alpha1_MysqlFailoverSpec_To_mysql_MysqlFailoverSpec(in *MysqlFailoverSpec, out *mysql.MysqlFailoverSpec, s conversion.Scope) error {
+	return autoConvert_v1alpha1_MysqlFailoverSpec_To_mysql_MysqlFailoverSpec(in, out, s)
+}
+
+func autoConvert_mysql_MysqlFailoverSpec_To_v1alpha1_MysqlFailoverSpec(in *mysql.MysqlFailoverSpec, out *MysqlFailoverSpec, s conversion.Scope) error {
+	*out = *(*MysqlFailoverSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_mysql_MysqlFailoverSpec_To_v1alpha1_MysqlFailoverSpec is an autogenerated conversion function.
+func Convert_mysql_MysqlFailoverSpec_To_v1alpha1_MysqlFailoverSpec(in *mysql.MysqlFailoverSpec, out *MysqlFailoverSpec, s conversion.Scope) error {
+	return autoConvert_mysql_MysqlFailoverSpec_To_v1alpha1_MysqlFailoverSpec(in, out, s)
+}
+
+func autoConvert_v1alpha1_MysqlFailoverStatus_To_mysql_MysqlFailoverStatus(in *MysqlFailoverStatus, out *mysql.MysqlFailoverStatus, s conversion.Scope) error {
+	*out = *(*mysql.MysqlFailoverStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_MysqlFailoverStatus_To_mysql_MysqlFailoverStatus is an autogenerated conversion function.
+func Convert_v1alpha1_MysqlFailoverStatus_To_mysql_MysqlFailoverStatus(in *MysqlFailoverStatus, out *mysql.MysqlFailoverStatus, s conversion.Scope) error {
+	return autoConvert_v1alpha1_MysqlFailoverStatus_To_mysql_MysqlFailoverStatus(in, out, s)
+}
+
+func autoConvert_mysql_MysqlFailoverStatus_To_v1alpha1_MysqlFailoverStatus(in *mysql.MysqlFailoverStatus, out *MysqlFailoverStatus, s conversion.Scope) error {
+	*out = *(*MysqlFailoverStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_mysql_MysqlFailoverStatus_To_v1alpha1_MysqlFailoverStatus is an autogenerated conversion function.
+func Convert_mysql_MysqlFailoverStatus_To_v1alpha1_MysqlFailoverStatus(in *mysql.MysqlFailoverStatus, out *MysqlFailoverStatus, s conversion.Scope) error {
+	return autoConvert_mysql_MysqlFailoverStatus_To_v1alpha1_MysqlFailoverStatus(in, out, s)
+}
+
 func autoConvert_v1alpha1_NodeStatus_To_mysql_NodeStatus(in *NodeStatus, out *mysql.NodeStatus, s conversion.Scope) error {
 	*out = *(*mysql.NodeStatus)(unsafe.Pointer(in))
 	return nil
@@ -261,6 +433,26 @@ func autoConvert_mysql_NodeStatus_To_v1alpha1_NodeStatus(in *mysql.NodeStatus, o
 // Convert_mysql_NodeStatus_To_v1alpha1_NodeStatus is an autogenerated conversion function.
 func Convert_mysql_NodeStatus_To_v1alpha1_NodeStatus(in *mysql.NodeStatus, out *NodeStatus, s conversion.Scope) error {
 	return autoConvert_mysql_NodeStatus_To_v1alpha1_NodeStatus(in, out, s)
+}
+
+func autoConvert_v1alpha1_OperationPhaseTime_To_mysql_OperationPhaseTime(in *OperationPhaseTime, out *mysql.OperationPhaseTime, s conversion.Scope) error {
+	*out = *(*mysql.OperationPhaseTime)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_OperationPhaseTime_To_mysql_OperationPhaseTime is an autogenerated conversion function.
+func Convert_v1alpha1_OperationPhaseTime_To_mysql_OperationPhaseTime(in *OperationPhaseTime, out *mysql.OperationPhaseTime, s conversion.Scope) error {
+	return autoConvert_v1alpha1_OperationPhaseTime_To_mysql_OperationPhaseTime(in, out, s)
+}
+
+func autoConvert_mysql_OperationPhaseTime_To_v1alpha1_OperationPhaseTime(in *mysql.OperationPhaseTime, out *OperationPhaseTime, s conversion.Scope) error {
+	*out = *(*OperationPhaseTime)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_mysql_OperationPhaseTime_To_v1alpha1_OperationPhaseTime is an autogenerated conversion function.
+func Convert_mysql_OperationPhaseTime_To_v1alpha1_OperationPhaseTime(in *mysql.OperationPhaseTime, out *OperationPhaseTime, s conversion.Scope) error {
+	return autoConvert_mysql_OperationPhaseTime_To_v1alpha1_OperationPhaseTime(in, out, s)
 }
 
 func autoConvert_v1alpha1_PodSpec_To_mysql_PodSpec(in *PodSpec, out *mysql.PodSpec, s conversion.Scope) error {

@@ -32,6 +32,7 @@ import (
 func RegisterDefaults(scheme *runtime.Scheme) error {
 	scheme.AddTypeDefaultingFunc(&MysqlCluster{}, func(obj interface{}) { SetObjectDefaults_MysqlCluster(obj.(*MysqlCluster)) })
 	scheme.AddTypeDefaultingFunc(&MysqlClusterList{}, func(obj interface{}) { SetObjectDefaults_MysqlClusterList(obj.(*MysqlClusterList)) })
+	scheme.AddTypeDefaultingFunc(&MysqlFailover{}, func(obj interface{}) { SetObjectDefaults_MysqlFailover(obj.(*MysqlFailover)) })
 	return nil
 }
 
@@ -178,11 +179,24 @@ func SetObjectDefaults_MysqlCluster(in *MysqlCluster) {
 		var ptrVar1 int32 = 100
 		in.Spec.ServerIDOffset = &ptrVar1
 	}
+	if in.Spec.Replication.ErrantNodePolicy == "" {
+		in.Spec.Replication.ErrantNodePolicy = "Keep"
+	}
+	if in.Spec.MaxSlaveLatency == nil {
+		var ptrVar1 int64 = 30
+		in.Spec.MaxSlaveLatency = &ptrVar1
+	}
 }
 
 func SetObjectDefaults_MysqlClusterList(in *MysqlClusterList) {
 	for i := range in.Items {
 		a := &in.Items[i]
 		SetObjectDefaults_MysqlCluster(a)
+	}
+}
+
+func SetObjectDefaults_MysqlFailover(in *MysqlFailover) {
+	if in.Spec.Mode == "" {
+		in.Spec.Mode = "Graceful"
 	}
 }

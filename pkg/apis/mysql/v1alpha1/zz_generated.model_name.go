@@ -22,6 +22,11 @@ limitations under the License.
 package v1alpha1
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FailoverCandidate) OpenAPIModelName() string {
+	return "io.presslabs.mysql.v1alpha1.FailoverCandidate"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in MysqlCluster) OpenAPIModelName() string {
 	return "io.presslabs.mysql.v1alpha1.MysqlCluster"
 }
@@ -37,6 +42,11 @@ func (in MysqlClusterList) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MysqlClusterOperation) OpenAPIModelName() string {
+	return "io.presslabs.mysql.v1alpha1.MysqlClusterOperation"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in MysqlClusterSpec) OpenAPIModelName() string {
 	return "io.presslabs.mysql.v1alpha1.MysqlClusterSpec"
 }
@@ -47,8 +57,28 @@ func (in MysqlClusterStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MysqlFailover) OpenAPIModelName() string {
+	return "io.presslabs.mysql.v1alpha1.MysqlFailover"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MysqlFailoverSpec) OpenAPIModelName() string {
+	return "io.presslabs.mysql.v1alpha1.MysqlFailoverSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MysqlFailoverStatus) OpenAPIModelName() string {
+	return "io.presslabs.mysql.v1alpha1.MysqlFailoverStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in NodeStatus) OpenAPIModelName() string {
 	return "io.presslabs.mysql.v1alpha1.NodeStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OperationPhaseTime) OpenAPIModelName() string {
+	return "io.presslabs.mysql.v1alpha1.OperationPhaseTime"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

@@ -33,6 +33,7 @@ import (
 	validate "k8s.io/apimachinery/pkg/api/validate"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	runtime "k8s.io/apimachinery/pkg/runtime"
+	types "k8s.io/apimachinery/pkg/types"
 	intstr "k8s.io/apimachinery/pkg/util/intstr"
 	sets "k8s.io/apimachinery/pkg/util/sets"
 	field "k8s.io/apimachinery/pkg/util/validation/field"
@@ -48,11 +49,26 @@ func RegisterValidations(scheme *runtime.Scheme) error {
 		(*MysqlCluster)(nil),
 		func(ctx context.Context, op operation.Operation, obj, oldObj interface{}) field.ErrorList {
 			switch op.Request.SubresourcePath() {
-			case "/", "/scale", "/status":
+			case "/", "/failover", "/scale", "/status":
 				return Validate_MysqlCluster(
 					ctx, op, nil, /* fldPath */
 					obj.(*MysqlCluster),
 					safe.Cast[*MysqlCluster](oldObj))
+			}
+			return field.ErrorList{
+				field.InternalError(nil, fmt.Errorf("no validation found for %T, subresource: %v", obj, op.Request.SubresourcePath())),
+			}
+		})
+	// type MysqlFailover
+	scheme.AddValidationFunc(
+		(*MysqlFailover)(nil),
+		func(ctx context.Context, op operation.Operation, obj, oldObj interface{}) field.ErrorList {
+			switch op.Request.SubresourcePath() {
+			case "/failover":
+				return Validate_MysqlFailover(
+					ctx, op, nil, /* fldPath */
+					obj.(*MysqlFailover),
+					safe.Cast[*MysqlFailover](oldObj))
 			}
 			return field.ErrorList{
 				field.InternalError(nil, fmt.Errorf("no validation found for %T, subresource: %v", obj, op.Request.SubresourcePath())),
@@ -70,6 +86,36 @@ func Validate_Durability(
 	obj, oldObj *Durability) (errs field.ErrorList) {
 
 	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForDurability, nil); len(e) != 0 {
+		errs = append(errs, e...)
+	}
+
+	return errs
+}
+
+var symbolsForErrantNodePolicy = sets.New(ErrantNodeKeep, ErrantNodeRebuild)
+
+// Validate_ErrantNodePolicy validates an instance of ErrantNodePolicy according
+// to declarative validation rules in the API schema.
+func Validate_ErrantNodePolicy(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *ErrantNodePolicy) (errs field.ErrorList) {
+
+	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForErrantNodePolicy, nil); len(e) != 0 {
+		errs = append(errs, e...)
+	}
+
+	return errs
+}
+
+var symbolsForFailoverMode = sets.New(FailoverForced, FailoverGraceful)
+
+// Validate_FailoverMode validates an instance of FailoverMode according
+// to declarative validation rules in the API schema.
+func Validate_FailoverMode(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *FailoverMode) (errs field.ErrorList) {
+
+	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForFailoverMode, nil); len(e) != 0 {
 		errs = append(errs, e...)
 	}
 
@@ -150,6 +196,271 @@ func Validate_MysqlCluster(
 		errs = append(errs, fn(fldPath.Child("status"), &obj.Status, oldVal, oldObj != nil)...)
 	}
 
+	return errs
+}
+
+// Validate_MysqlClusterOperation validates an instance of MysqlClusterOperation according
+// to declarative validation rules in the API schema.
+func Validate_MysqlClusterOperation(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *MysqlClusterOperation) (errs field.ErrorList) {
+
+	{ // field MysqlClusterOperation.UID
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *types.UID,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterOperation) *types.UID {
+				return &oldObj.UID
+			})
+		errs = append(errs, fn(fldPath.Child("uid"), &obj.UID, oldVal, oldObj != nil)...)
+	}
+
+	{ // field MysqlClusterOperation.Type
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *OperationType,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_OperationType(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterOperation) *OperationType {
+				return &oldObj.Type
+			})
+		errs = append(errs, fn(fldPath.Child("type"), &obj.Type, oldVal, oldObj != nil)...)
+	}
+
+	{ // field MysqlClusterOperation.Mode
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *FailoverMode,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_FailoverMode(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterOperation) *FailoverMode {
+				return &oldObj.Mode
+			})
+		errs = append(errs, fn(fldPath.Child("mode"), &obj.Mode, oldVal, oldObj != nil)...)
+	}
+
+	// field MysqlClusterOperation.RequestedBy has no validation
+	// field MysqlClusterOperation.Reason has no validation
+	// field MysqlClusterOperation.From has no validation
+	// field MysqlClusterOperation.To has no validation
+
+	{ // field MysqlClusterOperation.Term
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *int64,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.Minimum(ctx, op, fldPath, obj, oldObj, 0); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterOperation) *int64 {
+				return &oldObj.Term
+			})
+		errs = append(errs, fn(fldPath.Child("term"), &obj.Term, oldVal, oldObj != nil)...)
+	}
+
+	{ // field MysqlClusterOperation.RequiredAcknowledgements
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *int32,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.Minimum(ctx, op, fldPath, obj, oldObj, 0); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterOperation) *int32 {
+				return &oldObj.RequiredAcknowledgements
+			})
+		errs = append(errs, fn(fldPath.Child("requiredAcknowledgements"), &obj.RequiredAcknowledgements, oldVal, oldObj != nil)...)
+	}
+
+	// field MysqlClusterOperation.GivenUpGTIDs has no validation
+
+	{ // field MysqlClusterOperation.Phase
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *OperationPhase,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_OperationPhase(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterOperation) *OperationPhase {
+				return &oldObj.Phase
+			})
+		errs = append(errs, fn(fldPath.Child("phase"), &obj.Phase, oldVal, oldObj != nil)...)
+	}
+
+	{ // field MysqlClusterOperation.Phases
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj []OperationPhaseTime,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalSlice(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// iterate the list and call the type's validation function
+			if e := validate.EachValSliceVal(ctx, op, fldPath, obj, oldObj, nil, nil, Validate_OperationPhaseTime); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterOperation) []OperationPhaseTime {
+				return oldObj.Phases
+			})
+		errs = append(errs, fn(fldPath.Child("phases"), obj.Phases, oldVal, oldObj != nil)...)
+	}
+
+	// field MysqlClusterOperation.StartedAt has no validation
+	// field MysqlClusterOperation.FinishedAt has no validation
+
+	{ // field MysqlClusterOperation.Outcome
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *OperationOutcome,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_OperationOutcome(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterOperation) *OperationOutcome {
+				return &oldObj.Outcome
+			})
+		errs = append(errs, fn(fldPath.Child("outcome"), &obj.Outcome, oldVal, oldObj != nil)...)
+	}
+
+	// field MysqlClusterOperation.Message has no validation
 	return errs
 }
 
@@ -459,6 +770,43 @@ func Validate_MysqlClusterSpec(
 		errs = append(errs, fn(fldPath.Child("replication"), &obj.Replication, oldVal, oldObj != nil)...)
 	}
 
+	{ // field MysqlClusterSpec.MaxSlaveLatency
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *int64,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			// optional fields with default values are effectively required
+			if e := validate.RequiredPointer(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.Maximum(ctx, op, fldPath, obj, oldObj, 86400); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			if e := validate.Minimum(ctx, op, fldPath, obj, oldObj, 1); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterSpec) *int64 {
+				return oldObj.MaxSlaveLatency
+			})
+		errs = append(errs, fn(fldPath.Child("maxSlaveLatency"), obj.MaxSlaveLatency, oldVal, oldObj != nil)...)
+	}
+
+	// field MysqlClusterSpec.PauseRollout has no validation
 	return errs
 }
 
@@ -738,6 +1086,387 @@ func Validate_MysqlClusterStatus(
 		errs = append(errs, fn(fldPath.Child("conditions"), obj.Conditions, oldVal, oldObj != nil)...)
 	}
 
+	{ // field MysqlClusterStatus.Operation
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *MysqlClusterOperation,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalPointer(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_MysqlClusterOperation(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterStatus) *MysqlClusterOperation {
+				return oldObj.Operation
+			})
+		errs = append(errs, fn(fldPath.Child("operation"), obj.Operation, oldVal, oldObj != nil)...)
+	}
+
+	{ // field MysqlClusterStatus.LastFailovers
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj []MysqlClusterOperation,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.MaxItems(ctx, op, fldPath, obj, oldObj, 10).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if e := validate.OptionalSlice(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// iterate the list and call the type's validation function
+			if e := validate.EachValSliceVal(ctx, op, fldPath, obj, oldObj, nil, nil, Validate_MysqlClusterOperation); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterStatus) []MysqlClusterOperation {
+				return oldObj.LastFailovers
+			})
+		errs = append(errs, fn(fldPath.Child("lastFailovers"), obj.LastFailovers, oldVal, oldObj != nil)...)
+	}
+
+	{ // field MysqlClusterStatus.Members
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj []string,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalSlice(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// lists with set semantics require unique values
+			if e := validate.ValSliceUnique(ctx, op, fldPath, obj, oldObj, validate.DirectEqual); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterStatus) []string {
+				return oldObj.Members
+			})
+		errs = append(errs, fn(fldPath.Child("members"), obj.Members, oldVal, oldObj != nil)...)
+	}
+
+	{ // field MysqlClusterStatus.UpdatedNodes
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *int32,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.Minimum(ctx, op, fldPath, obj, oldObj, 0); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterStatus) *int32 {
+				return &oldObj.UpdatedNodes
+			})
+		errs = append(errs, fn(fldPath.Child("updatedNodes"), &obj.UpdatedNodes, oldVal, oldObj != nil)...)
+	}
+
+	return errs
+}
+
+// Validate_MysqlFailover validates an instance of MysqlFailover according
+// to declarative validation rules in the API schema.
+func Validate_MysqlFailover(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *MysqlFailover) (errs field.ErrorList) {
+
+	// field MysqlFailover.TypeMeta has no validation
+
+	{ // field MysqlFailover.ObjectMeta
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *v1.ObjectMeta,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call the type's validation function
+			errs = append(errs, validation.Validate_ObjectMeta(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlFailover) *v1.ObjectMeta {
+				return &oldObj.ObjectMeta
+			})
+		errs = append(errs, fn(fldPath.Child("metadata"), &obj.ObjectMeta, oldVal, oldObj != nil)...)
+	}
+
+	{ // field MysqlFailover.Spec
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *MysqlFailoverSpec,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_MysqlFailoverSpec(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlFailover) *MysqlFailoverSpec {
+				return &oldObj.Spec
+			})
+		errs = append(errs, fn(fldPath.Child("spec"), &obj.Spec, oldVal, oldObj != nil)...)
+	}
+
+	// field MysqlFailover.Status has no validation
+	return errs
+}
+
+// Validate_MysqlFailoverSpec validates an instance of MysqlFailoverSpec according
+// to declarative validation rules in the API schema.
+func Validate_MysqlFailoverSpec(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *MysqlFailoverSpec) (errs field.ErrorList) {
+
+	{ // field MysqlFailoverSpec.Target
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *string,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.MaxLength(ctx, op, fldPath, obj, oldObj, 253); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlFailoverSpec) *string {
+				return &oldObj.Target
+			})
+		errs = append(errs, fn(fldPath.Child("target"), &obj.Target, oldVal, oldObj != nil)...)
+	}
+
+	{ // field MysqlFailoverSpec.Mode
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *FailoverMode,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			// optional fields with default values are effectively required
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_FailoverMode(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlFailoverSpec) *FailoverMode {
+				return &oldObj.Mode
+			})
+		errs = append(errs, fn(fldPath.Child("mode"), &obj.Mode, oldVal, oldObj != nil)...)
+	}
+
+	{ // field MysqlFailoverSpec.Reason
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *string,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.MaxLength(ctx, op, fldPath, obj, oldObj, 1024); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlFailoverSpec) *string {
+				return &oldObj.Reason
+			})
+		errs = append(errs, fn(fldPath.Child("reason"), &obj.Reason, oldVal, oldObj != nil)...)
+	}
+
+	{ // field MysqlFailoverSpec.Term
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *int64,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalPointer(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.Minimum(ctx, op, fldPath, obj, oldObj, 0); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlFailoverSpec) *int64 {
+				return oldObj.Term
+			})
+		errs = append(errs, fn(fldPath.Child("term"), obj.Term, oldVal, oldObj != nil)...)
+	}
+
+	{ // field MysqlFailoverSpec.Preconditions
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *v1.Preconditions,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalPointer(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlFailoverSpec) *v1.Preconditions {
+				return oldObj.Preconditions
+			})
+		errs = append(errs, fn(fldPath.Child("preconditions"), obj.Preconditions, oldVal, oldObj != nil)...)
+	}
+
+	return errs
+}
+
+// Validate_MysqlFailoverStatus validates an instance of MysqlFailoverStatus according
+// to declarative validation rules in the API schema.
+func Validate_MysqlFailoverStatus(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *MysqlFailoverStatus) (errs field.ErrorList) {
+
+	{ // field MysqlFailoverStatus.Operation
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *MysqlClusterOperation,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_MysqlClusterOperation(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlFailoverStatus) *MysqlClusterOperation {
+				return &oldObj.Operation
+			})
+		errs = append(errs, fn(fldPath.Child("operation"), &obj.Operation, oldVal, oldObj != nil)...)
+	}
+
+	// field MysqlFailoverStatus.Candidates has no validation
+	// field MysqlFailoverStatus.GivenUpGTIDs has no validation
+	// field MysqlFailoverStatus.Steps has no validation
 	return errs
 }
 
@@ -904,6 +1633,93 @@ func Validate_NodeStatus(
 
 	// field NodeStatus.MysqlVersion has no validation
 	// field NodeStatus.ServerUUID has no validation
+	// field NodeStatus.Joining has no validation
+	return errs
+}
+
+var symbolsForOperationOutcome = sets.New(OperationGivenUp, OperationSucceeded)
+
+// Validate_OperationOutcome validates an instance of OperationOutcome according
+// to declarative validation rules in the API schema.
+func Validate_OperationOutcome(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *OperationOutcome) (errs field.ErrorList) {
+
+	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForOperationOutcome, nil); len(e) != 0 {
+		errs = append(errs, e...)
+	}
+
+	return errs
+}
+
+var symbolsForOperationPhase = sets.New(OperationCompleted, OperationPromoting, OperationRequested, OperationSteppingDown)
+
+// Validate_OperationPhase validates an instance of OperationPhase according
+// to declarative validation rules in the API schema.
+func Validate_OperationPhase(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *OperationPhase) (errs field.ErrorList) {
+
+	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForOperationPhase, nil); len(e) != 0 {
+		errs = append(errs, e...)
+	}
+
+	return errs
+}
+
+// Validate_OperationPhaseTime validates an instance of OperationPhaseTime according
+// to declarative validation rules in the API schema.
+func Validate_OperationPhaseTime(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *OperationPhaseTime) (errs field.ErrorList) {
+
+	{ // field OperationPhaseTime.Phase
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *OperationPhase,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_OperationPhase(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *OperationPhaseTime) *OperationPhase {
+				return &oldObj.Phase
+			})
+		errs = append(errs, fn(fldPath.Child("phase"), &obj.Phase, oldVal, oldObj != nil)...)
+	}
+
+	// field OperationPhaseTime.At has no validation
+	return errs
+}
+
+var symbolsForOperationType = sets.New(OperationFailover, OperationSwitchover)
+
+// Validate_OperationType validates an instance of OperationType according
+// to declarative validation rules in the API schema.
+func Validate_OperationType(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *OperationType) (errs field.ErrorList) {
+
+	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForOperationType, nil); len(e) != 0 {
+		errs = append(errs, e...)
+	}
+
 	return errs
 }
 
@@ -1268,6 +2084,38 @@ func Validate_ReplicationSpec(
 				return &oldObj.Durability
 			})
 		errs = append(errs, fn(fldPath.Child("durability"), &obj.Durability, oldVal, oldObj != nil)...)
+	}
+
+	{ // field ReplicationSpec.ErrantNodePolicy
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *ErrantNodePolicy,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			// optional fields with default values are effectively required
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_ErrantNodePolicy(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *ReplicationSpec) *ErrantNodePolicy {
+				return &oldObj.ErrantNodePolicy
+			})
+		errs = append(errs, fn(fldPath.Child("errantNodePolicy"), &obj.ErrantNodePolicy, oldVal, oldObj != nil)...)
 	}
 
 	return errs

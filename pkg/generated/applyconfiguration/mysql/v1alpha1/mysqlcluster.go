@@ -31,7 +31,8 @@ import (
 // with apply.
 //
 // MysqlCluster is a MySQL database kept on one or more nodes: one primary, which takes the writes, and replicas, which follow it by
-// GTID-based replication and can take over from it. Describe what you want in spec; status tells what is there.
+// GTID-based replication and can take over from it. Describe what you want in spec; status tells what is there. Creating a MysqlFailover at the
+// subresource failover makes another node the primary.
 type MysqlClusterApplyConfiguration struct {
 	v1.TypeMetaApplyConfiguration `json:""`
 	// metadata is the standard object's metadata. The name is limited to 46 characters, because the names of the objects that
@@ -87,6 +88,12 @@ func ExtractMysqlClusterFrom(mysqlCluster *mysqlv1alpha1.MysqlCluster, fieldMana
 // applied if another fieldManager has updated or force applied any of the previously applied fields.
 func ExtractMysqlCluster(mysqlCluster *mysqlv1alpha1.MysqlCluster, fieldManager string) (*MysqlClusterApplyConfiguration, error) {
 	return ExtractMysqlClusterFrom(mysqlCluster, fieldManager, "")
+}
+
+// ExtractMysqlClusterFailover extracts the applied configuration owned by fieldManager from
+// mysqlCluster for the failover subresource.
+func ExtractMysqlClusterFailover(mysqlCluster *mysqlv1alpha1.MysqlCluster, fieldManager string) (*MysqlClusterApplyConfiguration, error) {
+	return ExtractMysqlClusterFrom(mysqlCluster, fieldManager, "failover")
 }
 
 // ExtractMysqlClusterScale extracts the applied configuration owned by fieldManager from

@@ -65,6 +65,12 @@ type MysqlClusterSpecApplyConfiguration struct {
 	ServerIDOffset *int32 `json:"serverIDOffset,omitempty"`
 	// replication says how the nodes replicate.
 	Replication *ReplicationSpecApplyConfiguration `json:"replication,omitempty"`
+	// maxSlaveLatency is how many seconds a replica may be behind the primary. One that is further behind leaves the Services for reads until
+	// it has caught up, and is no target of a switchover while it lags. At least 1, at most 86400. Defaults to 30.
+	MaxSlaveLatency *int64 `json:"maxSlaveLatency,omitempty"`
+	// pauseRollout holds back changes of spec that have to restart nodes, and stops in the middle those under way, until it is false again.
+	// What needs no restart is applied all the same, and a lost primary is replaced.
+	PauseRollout *bool `json:"pauseRollout,omitempty"`
 }
 
 // MysqlClusterSpecApplyConfiguration constructs a declarative configuration of the MysqlClusterSpec type for use with
@@ -174,5 +180,21 @@ func (b *MysqlClusterSpecApplyConfiguration) WithServerIDOffset(value int32) *My
 // If called multiple times, the Replication field is set to the value of the last call.
 func (b *MysqlClusterSpecApplyConfiguration) WithReplication(value *ReplicationSpecApplyConfiguration) *MysqlClusterSpecApplyConfiguration {
 	b.Replication = value
+	return b
+}
+
+// WithMaxSlaveLatency sets the MaxSlaveLatency field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxSlaveLatency field is set to the value of the last call.
+func (b *MysqlClusterSpecApplyConfiguration) WithMaxSlaveLatency(value int64) *MysqlClusterSpecApplyConfiguration {
+	b.MaxSlaveLatency = &value
+	return b
+}
+
+// WithPauseRollout sets the PauseRollout field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PauseRollout field is set to the value of the last call.
+func (b *MysqlClusterSpecApplyConfiguration) WithPauseRollout(value bool) *MysqlClusterSpecApplyConfiguration {
+	b.PauseRollout = &value
 	return b
 }

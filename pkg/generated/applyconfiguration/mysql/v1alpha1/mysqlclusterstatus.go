@@ -58,6 +58,16 @@ type MysqlClusterStatusApplyConfiguration struct {
 	Nodes []NodeStatusApplyConfiguration `json:"nodes,omitempty"`
 	// conditions tell how the cluster is, for programs: Ready, Initialized, ReadOnly, Progressing, SecretReady, Durable and Reconciled.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
+	// operation is the change of the primary that is under way, asked for by a person or begun by the controller. When it ends, it moves to
+	// lastFailovers.
+	Operation *MysqlClusterOperationApplyConfiguration `json:"operation,omitempty"`
+	// lastFailovers are the changes of the primary that have ended, the newest first. The last 10 are kept.
+	LastFailovers []MysqlClusterOperationApplyConfiguration `json:"lastFailovers,omitempty"`
+	// members are the names of the nodes that take part in replication, so that they may hold commits that others lack. A primary is replaced
+	// only when enough of them have been heard.
+	Members []string `json:"members,omitempty"`
+	// updatedNodes is the number of nodes that run with all that spec asks for. A rollout has ended when it is the number of all.
+	UpdatedNodes *int32 `json:"updatedNodes,omitempty"`
 }
 
 // MysqlClusterStatusApplyConfiguration constructs a declarative configuration of the MysqlClusterStatus type for use with
@@ -185,5 +195,44 @@ func (b *MysqlClusterStatusApplyConfiguration) WithConditions(values ...*metav1.
 		}
 		b.Conditions = append(b.Conditions, *values[i])
 	}
+	return b
+}
+
+// WithOperation sets the Operation field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Operation field is set to the value of the last call.
+func (b *MysqlClusterStatusApplyConfiguration) WithOperation(value *MysqlClusterOperationApplyConfiguration) *MysqlClusterStatusApplyConfiguration {
+	b.Operation = value
+	return b
+}
+
+// WithLastFailovers adds the given value to the LastFailovers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the LastFailovers field.
+func (b *MysqlClusterStatusApplyConfiguration) WithLastFailovers(values ...*MysqlClusterOperationApplyConfiguration) *MysqlClusterStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithLastFailovers")
+		}
+		b.LastFailovers = append(b.LastFailovers, *values[i])
+	}
+	return b
+}
+
+// WithMembers adds the given value to the Members field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Members field.
+func (b *MysqlClusterStatusApplyConfiguration) WithMembers(values ...string) *MysqlClusterStatusApplyConfiguration {
+	for i := range values {
+		b.Members = append(b.Members, values[i])
+	}
+	return b
+}
+
+// WithUpdatedNodes sets the UpdatedNodes field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UpdatedNodes field is set to the value of the last call.
+func (b *MysqlClusterStatusApplyConfiguration) WithUpdatedNodes(value int32) *MysqlClusterStatusApplyConfiguration {
+	b.UpdatedNodes = &value
 	return b
 }

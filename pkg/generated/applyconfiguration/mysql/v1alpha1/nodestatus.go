@@ -48,6 +48,9 @@ type NodeStatusApplyConfiguration struct {
 	MysqlVersion *string `json:"mysqlVersion,omitempty"`
 	// serverUUID is MySQL's server_uuid of the node. The node's own transactions carry it.
 	ServerUUID *string `json:"serverUUID,omitempty"`
+	// joining is true while the node, whose data were copied from another one, may lack commits that it confirmed before. It is no candidate
+	// for the primary until it has received all that the primary has.
+	Joining *bool `json:"joining,omitempty"`
 }
 
 // NodeStatusApplyConfiguration constructs a declarative configuration of the NodeStatus type for use with
@@ -133,5 +136,13 @@ func (b *NodeStatusApplyConfiguration) WithMysqlVersion(value string) *NodeStatu
 // If called multiple times, the ServerUUID field is set to the value of the last call.
 func (b *NodeStatusApplyConfiguration) WithServerUUID(value string) *NodeStatusApplyConfiguration {
 	b.ServerUUID = &value
+	return b
+}
+
+// WithJoining sets the Joining field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Joining field is set to the value of the last call.
+func (b *NodeStatusApplyConfiguration) WithJoining(value bool) *NodeStatusApplyConfiguration {
+	b.Joining = &value
 	return b
 }

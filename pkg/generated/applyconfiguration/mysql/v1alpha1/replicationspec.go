@@ -32,6 +32,10 @@ type ReplicationSpecApplyConfiguration struct {
 	// Preferred: the same as long as the replicas are there, but writes go on when they are not.
 	// If it is left out, it follows the size: Strict with three nodes or more, Preferred with two. It has no effect on a single node.
 	Durability *mysqlv1alpha1.Durability `json:"durability,omitempty"`
+	// errantNodePolicy says what becomes of a node that holds transactions which the primary lacks and will never have, such as an old primary
+	// that comes back after a failover that gave them up. Keep: its data stay untouched, it serves nobody, and its message in status names the
+	// transactions. Rebuild: its data are replaced by a copy of another node's, and these transactions are lost. Defaults to Keep.
+	ErrantNodePolicy *mysqlv1alpha1.ErrantNodePolicy `json:"errantNodePolicy,omitempty"`
 }
 
 // ReplicationSpecApplyConfiguration constructs a declarative configuration of the ReplicationSpec type for use with
@@ -45,5 +49,13 @@ func ReplicationSpec() *ReplicationSpecApplyConfiguration {
 // If called multiple times, the Durability field is set to the value of the last call.
 func (b *ReplicationSpecApplyConfiguration) WithDurability(value mysqlv1alpha1.Durability) *ReplicationSpecApplyConfiguration {
 	b.Durability = &value
+	return b
+}
+
+// WithErrantNodePolicy sets the ErrantNodePolicy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ErrantNodePolicy field is set to the value of the last call.
+func (b *ReplicationSpecApplyConfiguration) WithErrantNodePolicy(value mysqlv1alpha1.ErrantNodePolicy) *ReplicationSpecApplyConfiguration {
+	b.ErrantNodePolicy = &value
 	return b
 }

@@ -53,6 +53,7 @@ type MysqlClusterInterface interface {
 	// Add a +genclient:noStatus comment above the type to avoid generating ApplyStatus().
 	ApplyStatus(ctx context.Context, mysqlCluster *applyconfigurationmysqlv1alpha1.MysqlClusterApplyConfiguration, opts v1.ApplyOptions) (result *mysqlv1alpha1.MysqlCluster, err error)
 	GetScale(ctx context.Context, mysqlClusterName string, options v1.GetOptions) (*autoscalingv1.Scale, error)
+	Failover(ctx context.Context, mysqlClusterName string, mysqlFailover *mysqlv1alpha1.MysqlFailover, opts v1.CreateOptions) (*mysqlv1alpha1.MysqlFailover, error)
 	UpdateScale(ctx context.Context, mysqlClusterName string, scale *autoscalingv1.Scale, opts v1.UpdateOptions) (*autoscalingv1.Scale, error)
 
 	MysqlClusterExpansion
@@ -88,6 +89,22 @@ func (c *mysqlClusters) GetScale(ctx context.Context, mysqlClusterName string, o
 		Name(mysqlClusterName).
 		SubResource("scale").
 		VersionedParams(&options, scheme.ParameterCodec).
+		Do(ctx).
+		Into(result)
+	return
+}
+
+// Failover takes the representation of a mysqlFailover and creates it.  Returns the server's representation of the mysqlFailover, and an error, if there is any.
+func (c *mysqlClusters) Failover(ctx context.Context, mysqlClusterName string, mysqlFailover *mysqlv1alpha1.MysqlFailover, opts v1.CreateOptions) (result *mysqlv1alpha1.MysqlFailover, err error) {
+	result = &mysqlv1alpha1.MysqlFailover{}
+	err = c.GetClient().Post().
+		UseProtobufAsDefault().
+		Namespace(c.GetNamespace()).
+		Resource("mysqlclusters").
+		Name(mysqlClusterName).
+		SubResource("failover").
+		VersionedParams(&opts, scheme.ParameterCodec).
+		Body(mysqlFailover).
 		Do(ctx).
 		Into(result)
 	return

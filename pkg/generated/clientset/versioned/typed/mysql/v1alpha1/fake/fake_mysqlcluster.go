@@ -69,6 +69,18 @@ func (c *fakeMysqlClusters) GetScale(ctx context.Context, mysqlClusterName strin
 	return obj.(*autoscalingv1.Scale), err
 }
 
+// Failover takes the representation of a mysqlFailover and creates it.  Returns the server's representation of the mysqlFailover, and an error, if there is any.
+func (c *fakeMysqlClusters) Failover(ctx context.Context, mysqlClusterName string, mysqlFailover *v1alpha1.MysqlFailover, opts v1.CreateOptions) (result *v1alpha1.MysqlFailover, err error) {
+	emptyResult := &v1alpha1.MysqlFailover{}
+	obj, err := c.Fake.
+		Invokes(testing.NewCreateSubresourceActionWithOptions(c.Resource(), mysqlClusterName, "failover", c.Namespace(), mysqlFailover, opts), emptyResult)
+
+	if obj == nil {
+		return emptyResult, err
+	}
+	return obj.(*v1alpha1.MysqlFailover), err
+}
+
 // UpdateScale takes the representation of a scale and updates it. Returns the server's representation of the scale, and an error, if there is any.
 func (c *fakeMysqlClusters) UpdateScale(ctx context.Context, mysqlClusterName string, scale *autoscalingv1.Scale, opts v1.UpdateOptions) (result *autoscalingv1.Scale, err error) {
 	emptyResult := &autoscalingv1.Scale{}
