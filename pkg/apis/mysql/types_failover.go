@@ -68,8 +68,8 @@ type MysqlFailoverStatus struct {
 	// Candidates tells of each node whether it can be the primary, and why. The best comes first.
 	Candidates []FailoverCandidate
 
-	// GivenUpGTIDs is the set of transactions that are at risk: what the nodes have reported, less what the target has. A Graceful change waits
-	// until the target has them; a Forced one gives them up. There can be more, since reports may be some seconds old.
+	// GivenUpGTIDs is the set of transactions that a Forced change gives up: what the nodes have reported, less what the target has. There can be
+	// more, since reports may be some seconds old. Empty for a Graceful one, which waits until the target has everything.
 	GivenUpGTIDs string
 
 	// Steps tells, for people, what is done now; with dryRun=All, what would be.

@@ -52,6 +52,8 @@ const (
 	OperationSteppingDown OperationPhase = "SteppingDown"
 	// OperationPromoting is the phase in which the new primary gets what it lacks and is opened for writes.
 	OperationPromoting OperationPhase = "Promoting"
+	// OperationReturning is the phase in which the old primary takes over again, because the change could not be done in time.
+	OperationReturning OperationPhase = "Returning"
 	// OperationCompleted is the phase of an operation that has ended; its outcome tells how.
 	OperationCompleted OperationPhase = "Completed"
 )
@@ -101,7 +103,7 @@ type MysqlClusterOperation struct {
 	// the target had. Reports may be some seconds old, so that there can be more of them.
 	GivenUpGTIDs string
 
-	// Phase says how far it has come: Requested, SteppingDown, Promoting or Completed.
+	// Phase says how far it has come: Requested, SteppingDown, Promoting, Returning or Completed.
 	Phase OperationPhase
 
 	// Phases tells when each phase began, in order.

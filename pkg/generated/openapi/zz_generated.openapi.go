@@ -649,11 +649,11 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterOperation(ref common.ReferenceCa
 					},
 					"phase": {
 						SchemaProps: spec.SchemaProps{
-							Description: "phase says how far it has come: Requested, SteppingDown, Promoting or Completed.\n\nPossible enum values:\n - `\"Completed\"` is the phase of an operation that has ended; its outcome tells how.\n - `\"Promoting\"` is the phase in which the new primary gets what it lacks and is opened for writes.\n - `\"Requested\"` is the phase of an operation that somebody asked for, until the controller has decided on it.\n - `\"SteppingDown\"` is the phase in which the old primary is made read-only, or the other nodes are made to ignore it.",
+							Description: "phase says how far it has come: Requested, SteppingDown, Promoting, Returning or Completed.\n\nPossible enum values:\n - `\"Completed\"` is the phase of an operation that has ended; its outcome tells how.\n - `\"Promoting\"` is the phase in which the new primary gets what it lacks and is opened for writes.\n - `\"Requested\"` is the phase of an operation that somebody asked for, until the controller has decided on it.\n - `\"Returning\"` is the phase in which the old primary takes over again, because the change could not be done in time.\n - `\"SteppingDown\"` is the phase in which the old primary is made read-only, or the other nodes are made to ignore it.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
-							Enum:        []interface{}{"Completed", "Promoting", "Requested", "SteppingDown"},
+							Enum:        []interface{}{"Completed", "Promoting", "Requested", "Returning", "SteppingDown"},
 						},
 					},
 					"phases": {
@@ -1201,7 +1201,7 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlFailoverStatus(ref common.ReferenceCall
 					},
 					"givenUpGTIDs": {
 						SchemaProps: spec.SchemaProps{
-							Description: "givenUpGTIDs is the set of transactions that are at risk: what the nodes have reported, less what the target has. A Graceful change waits until the target has them; a Forced one gives them up. There can be more, since reports may be some seconds old.",
+							Description: "givenUpGTIDs is the set of transactions that a Forced change gives up: what the nodes have reported, less what the target has. There can be more, since reports may be some seconds old. Empty for a Graceful one, which waits until the target has everything.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -1338,11 +1338,11 @@ func schema_pkg_apis_mysql_v1alpha1_OperationPhaseTime(ref common.ReferenceCallb
 				Properties: map[string]spec.Schema{
 					"phase": {
 						SchemaProps: spec.SchemaProps{
-							Description: "phase is the phase that began.\n\nPossible enum values:\n - `\"Completed\"` is the phase of an operation that has ended; its outcome tells how.\n - `\"Promoting\"` is the phase in which the new primary gets what it lacks and is opened for writes.\n - `\"Requested\"` is the phase of an operation that somebody asked for, until the controller has decided on it.\n - `\"SteppingDown\"` is the phase in which the old primary is made read-only, or the other nodes are made to ignore it.",
+							Description: "phase is the phase that began.\n\nPossible enum values:\n - `\"Completed\"` is the phase of an operation that has ended; its outcome tells how.\n - `\"Promoting\"` is the phase in which the new primary gets what it lacks and is opened for writes.\n - `\"Requested\"` is the phase of an operation that somebody asked for, until the controller has decided on it.\n - `\"Returning\"` is the phase in which the old primary takes over again, because the change could not be done in time.\n - `\"SteppingDown\"` is the phase in which the old primary is made read-only, or the other nodes are made to ignore it.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
-							Enum:        []interface{}{"Completed", "Promoting", "Requested", "SteppingDown"},
+							Enum:        []interface{}{"Completed", "Promoting", "Requested", "Returning", "SteppingDown"},
 						},
 					},
 					"at": {

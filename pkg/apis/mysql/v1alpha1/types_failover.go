@@ -96,8 +96,8 @@ type MysqlFailoverStatus struct {
 	// +listMapKey=name
 	Candidates []FailoverCandidate `json:"candidates,omitempty" protobuf:"bytes,2,rep,name=candidates"`
 
-	// givenUpGTIDs is the set of transactions that are at risk: what the nodes have reported, less what the target has. A Graceful change waits
-	// until the target has them; a Forced one gives them up. There can be more, since reports may be some seconds old.
+	// givenUpGTIDs is the set of transactions that a Forced change gives up: what the nodes have reported, less what the target has. There can be
+	// more, since reports may be some seconds old. Empty for a Graceful one, which waits until the target has everything.
 	// +optional
 	GivenUpGTIDs string `json:"givenUpGTIDs,omitempty" protobuf:"bytes,3,opt,name=givenUpGTIDs"`
 

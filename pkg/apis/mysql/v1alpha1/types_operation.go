@@ -58,6 +58,8 @@ const (
 	OperationSteppingDown OperationPhase = "SteppingDown"
 	// OperationPromoting is the phase in which the new primary gets what it lacks and is opened for writes.
 	OperationPromoting OperationPhase = "Promoting"
+	// OperationReturning is the phase in which the old primary takes over again, because the change could not be done in time.
+	OperationReturning OperationPhase = "Returning"
 	// OperationCompleted is the phase of an operation that has ended; its outcome tells how.
 	OperationCompleted OperationPhase = "Completed"
 )
@@ -128,7 +130,7 @@ type MysqlClusterOperation struct {
 	// +optional
 	GivenUpGTIDs string `json:"givenUpGTIDs,omitempty" protobuf:"bytes,10,opt,name=givenUpGTIDs"`
 
-	// phase says how far it has come: Requested, SteppingDown, Promoting or Completed.
+	// phase says how far it has come: Requested, SteppingDown, Promoting, Returning or Completed.
 	// +required
 	// +k8s:required
 	Phase OperationPhase `json:"phase" protobuf:"bytes,11,opt,name=phase,casttype=OperationPhase"`

@@ -1652,7 +1652,7 @@ func Validate_OperationOutcome(
 	return errs
 }
 
-var symbolsForOperationPhase = sets.New(OperationCompleted, OperationPromoting, OperationRequested, OperationSteppingDown)
+var symbolsForOperationPhase = sets.New(OperationCompleted, OperationPromoting, OperationRequested, OperationReturning, OperationSteppingDown)
 
 // Validate_OperationPhase validates an instance of OperationPhase according
 // to declarative validation rules in the API schema.

@@ -52,7 +52,7 @@ type MysqlClusterOperationApplyConfiguration struct {
 	// givenUpGTIDs is the set of transactions that a Forced change gives up: what the nodes had reported when it was asked for, less what
 	// the target had. Reports may be some seconds old, so that there can be more of them.
 	GivenUpGTIDs *string `json:"givenUpGTIDs,omitempty"`
-	// phase says how far it has come: Requested, SteppingDown, Promoting or Completed.
+	// phase says how far it has come: Requested, SteppingDown, Promoting, Returning or Completed.
 	Phase *mysqlv1alpha1.OperationPhase `json:"phase,omitempty"`
 	// phases tells when each phase began, in order.
 	Phases []OperationPhaseTimeApplyConfiguration `json:"phases,omitempty"`
