@@ -111,8 +111,8 @@ func newAgent(options Options, log *slog.Logger) (*Agent, error) {
 	return a, a.reportVolume()
 }
 
-// reportVolume puts what is on the volume into the State.
-func (a *Agent) reportVolume() error {
+// reportVolume puts what is on the volume into the State, together with further changes.
+func (a *Agent) reportVolume(further ...func(*api.State)) error {
 	has, err := a.volume.HasData()
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func (a *Agent) reportVolume() error {
 	}
 	record := a.volume.Record()
 	a.board.update(func(s *api.State) {
-		s.HasData, s.Term, s.ClusterUID = has, record.Term, ""
+		s.HasData, s.Term, s.ClusterUID, s.Joining = has, record.Term, "", has && record.Joining
 		if has {
 			s.ClusterUID = record.ClusterUID
 		}
@@ -135,6 +135,9 @@ func (a *Agent) reportVolume() error {
 			s.Phase = api.PhaseEmpty
 		default:
 			s.Phase = api.PhaseStopped
+		}
+		for _, change := range further {
+			change(s)
 		}
 	})
 	return nil

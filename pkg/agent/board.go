@@ -17,6 +17,7 @@ limitations under the License.
 package agent
 
 import (
+	"fmt"
 	"reflect"
 	"sync"
 
@@ -28,11 +29,14 @@ type board struct {
 	mu      sync.Mutex
 	state   api.State
 	sent    int64
+	bases   int64
 	changed chan struct{}
 }
 
 func newBoard(initial api.State) *board {
-	return &board{state: initial, changed: make(chan struct{})}
+	b := &board{state: initial, changed: make(chan struct{})}
+	b.rebase(&b.state)
+	return b
 }
 
 // read returns the State, with a sequence number of its own, and a channel that is closed at the next change.
@@ -63,6 +67,13 @@ func (b *board) update(change func(*api.State)) {
 	}
 	close(b.changed)
 	b.changed = make(chan struct{})
+}
+
+// rebase gives the State a basis that no order has seen yet, so that those which are on their way are refused. To be called from
+// within update.
+func (b *board) rebase(s *api.State) {
+	b.bases++
+	s.Basis = fmt.Sprintf("%d-%d", s.AgentStart.UnixNano(), b.bases)
 }
 
 // withMySQL returns the State s with MySQL's part replaced by that of observed.

@@ -68,7 +68,7 @@ func (a *Agent) clone(ctx context.Context, order api.Order) error {
 	}); err != nil {
 		return err
 	}
-	if err := a.volume.Update(func(r *volume.Record) { r.ResetReplication = true }); err != nil {
+	if err := a.volume.Update(func(r *volume.Record) { r.ResetReplication, r.Joining = true, true }); err != nil {
 		return err
 	}
 	return a.volume.Adopt(target)

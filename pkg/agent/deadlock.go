@@ -45,6 +45,8 @@ func (a *Agent) releaseAccounts(ctx context.Context, s *session, sync api.SemiSy
 	}
 	go func() {
 		defer func() { <-a.turn }()
+		// Orders that are on their way were given to a writable node.
+		a.updateIn(s.ctx, a.board.rebase)
 		ctx, cancel := context.WithTimeout(s.orders, a.options.OrderTimeout)
 		defer cancel()
 		err := s.db.StepDown(ctx)

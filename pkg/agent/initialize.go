@@ -53,7 +53,7 @@ func (a *Agent) initialize(ctx context.Context) error {
 	if err := a.runInitialize(ctx, dir, "--init-file="+statements); err != nil {
 		return err
 	}
-	if err := a.volume.Update(func(r *volume.Record) { r.ResetReplication = false }); err != nil {
+	if err := a.volume.Update(func(r *volume.Record) { r.ResetReplication, r.Joining = false, false }); err != nil {
 		return err
 	}
 	return a.volume.Adopt(dir)

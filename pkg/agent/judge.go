@@ -29,8 +29,10 @@ type situation struct {
 	// clusterUID is that of the cluster that the node has been configured for.
 	clusterUID string
 	// podUID is that of the node's own pod.
-	podUID  string
-	record  volume.Record
+	podUID string
+	record volume.Record
+	// basis is that of the present State.
+	basis   string
 	hasData bool
 	// foreign is what the volume holds that is not ours, while it holds no data of ours.
 	foreign []string
@@ -65,6 +67,10 @@ func judge(o api.Order, s situation) (v verdict, reason, message string) {
 	// The terms of another cluster, whose volume was kept, say nothing.
 	if s.record.ClusterUID == o.ClusterUID && o.Term < s.record.Term {
 		return refuse, api.RefusedOldTerm, fmt.Sprintf("term %d is over, the node obeys term %d", o.Term, s.record.Term)
+	}
+	// Decided on what was before another order, or before a start of mysqld: whoever decided has to look again.
+	if o.Basis != s.basis {
+		return refuse, api.RefusedOutdated, fmt.Sprintf("the order is based on state %q, the node is in state %q", o.Basis, s.basis)
 	}
 	if s.underway != "" {
 		if s.underway == o.Kind {

@@ -33,6 +33,7 @@ func TestJudge(t *testing.T) {
 	order := func(kind api.OrderKind, term int64) api.Order {
 		return api.Order{ClusterUID: "u", Kind: kind, Term: term, Source: source}
 	}
+	outdated := func(o api.Order) api.Order { o.Basis = "1-1"; return o }
 	discard := func(o api.Order) api.Order { o.Discard = true; return o }
 
 	tests := map[string]struct {
@@ -61,6 +62,11 @@ func TestJudge(t *testing.T) {
 		"promote in an older term":                {order(api.OrderPromote, 4), node, refuse, api.RefusedOldTerm},
 		"initialise in an older term":             {order(api.OrderInitialize, 4), with(emptyNode, func(s *situation) { s.record = node.record }), refuse, api.RefusedOldTerm},
 		"a low term on another cluster's data":    {order(api.OrderPromote, 1), with(node, func(s *situation) { s.record.ClusterUID = "old" }), execute, ""},
+		"an order based on what was before":       {outdated(order(api.OrderPromote, 5)), node, refuse, api.RefusedOutdated},
+		"the same, in a newer term":               {outdated(order(api.OrderPromote, 6)), node, refuse, api.RefusedOutdated},
+		"the same, in an older term":              {outdated(order(api.OrderPromote, 4)), node, refuse, api.RefusedOldTerm},
+		"the same, while cloning":                 {outdated(order(api.OrderClone, 5)), with(emptyNode, func(s *situation) { s.underway = api.OrderClone }), refuse, api.RefusedOutdated},
+		"the same, on another cluster's data":     {outdated(order(api.OrderPromote, 1)), with(node, func(s *situation) { s.record.ClusterUID = "old" }), refuse, api.RefusedOutdated},
 		"an order for another pod":                {api.Order{ClusterUID: "u", PodUID: "other", Kind: api.OrderDemote, Term: 9}, node, refuse, api.RefusedInvalid},
 		"an order of another cluster":             {api.Order{ClusterUID: "other", Kind: api.OrderDemote, Term: 9}, node, refuse, api.RefusedInvalid},
 		"demote while mysqld starts":              {order(api.OrderDemote, 5), with(node, func(s *situation) { s.phase = api.PhaseStarting }), refuse, api.RefusedBusy},

@@ -157,7 +157,10 @@ func (a *Agent) runMysqld(ctx context.Context) (restart bool) {
 	}
 	a.log.Info("mysqld has been started", "pid", proc.PID())
 	sessionCtx, endSession := context.WithCancel(context.Background())
-	a.board.update(func(s *api.State) { s.Phase, s.Message = api.PhaseStarting, "" })
+	a.board.update(func(s *api.State) {
+		s.Phase, s.Message = api.PhaseStarting, ""
+		a.board.rebase(s)
+	})
 	var served sync.WaitGroup
 	served.Go(func() { a.serve(sessionCtx, output) })
 

@@ -41,6 +41,8 @@ func (a *Agent) Order(ctx context.Context, order api.Order) api.OrderResult {
 }
 
 func (a *Agent) obey(order api.Order) api.OrderResult {
+	// Taken before the State that the order is judged by: an order must not reach a mysqld that was started after that.
+	s := a.session.Load()
 	// What others have put there counts from the moment on when it is there, not from when the volume was last reported.
 	foreign, err := a.volume.Foreign()
 	if err != nil {
@@ -48,7 +50,8 @@ func (a *Agent) obey(order api.Order) api.OrderResult {
 	}
 	state := a.board.peek()
 	now := situation{
-		clusterUID: a.config.ClusterUID, podUID: a.options.PodUID, record: a.volume.Record(), hasData: state.HasData, foreign: foreign, phase: state.Phase,
+		clusterUID: a.config.ClusterUID, podUID: a.options.PodUID, record: a.volume.Record(), basis: state.Basis,
+		hasData: state.HasData, foreign: foreign, phase: state.Phase,
 	}
 	if j := a.underway.Load(); j != nil {
 		now.underway = j.kind
@@ -71,21 +74,25 @@ func (a *Agent) obey(order api.Order) api.OrderResult {
 	case api.OrderClone:
 		return a.begin(job{order.Kind, func(ctx context.Context) error { return a.clone(ctx, order) }})
 	}
-	return a.carryOutNow(order)
+	return a.carryOutNow(s, order)
 }
 
 // acceptTerm remembers the order's term. The data of another cluster become this one's.
 func (a *Agent) acceptTerm(order api.Order) error {
 	err := a.volume.Update(func(r *volume.Record) {
 		if r.ClusterUID != order.ClusterUID {
-			*r = volume.Record{ClusterUID: order.ClusterUID, ResetReplication: r.ResetReplication}
+			*r = volume.Record{ClusterUID: order.ClusterUID, ResetReplication: r.ResetReplication, Joining: r.Joining}
 		}
 		r.Term = order.Term
+		// Said by who knows the primary; true whatever becomes of the order.
+		if order.Kind == api.OrderFollow && order.Joined {
+			r.Joining = false
+		}
 	})
 	if err != nil {
 		return err
 	}
-	return a.reportVolume()
+	return a.reportVolume(a.board.rebase)
 }
 
 // begin hands a long order to the life cycle.
@@ -96,8 +103,7 @@ func (a *Agent) begin(j job) api.OrderResult {
 }
 
 // carryOutNow carries out an order on the running mysqld. It does not end when the one who gave the order hangs up.
-func (a *Agent) carryOutNow(order api.Order) api.OrderResult {
-	s := a.session.Load()
+func (a *Agent) carryOutNow(s *session, order api.Order) api.OrderResult {
 	if s == nil {
 		return a.refused(api.RefusedBusy, "mysqld is not running")
 	}

@@ -78,6 +78,9 @@ func TestACloneFromAReplicaJoinsUnderLoad(t *testing.T) {
 		state.ServerUUID == replica.last().ServerUUID || state.GTIDExecuted == "" {
 		t.Errorf("a cloned server reports %s", asJSON(state))
 	}
+	if !state.Joining {
+		t.Errorf("a cloned server is not said to be joining: %s", asJSON(state))
+	}
 	third.follow(1, primary)
 	close(stop)
 	count := <-written
@@ -91,6 +94,37 @@ func TestACloneFromAReplicaJoinsUnderLoad(t *testing.T) {
 		if strings.Contains(name, "unfinished") {
 			t.Errorf("the cloning has left %s behind", name)
 		}
+	}
+}
+
+// TestAClonedNodeJoinsWhenTheControllerSaysSo: until then it may lack what it had acknowledged with the data that it lost.
+func TestAClonedNodeJoinsWhenTheControllerSaysSo(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, nil)
+	donor := c.addInitialized()
+	donor.waitFor("mysqld to run", running)
+	donor.promote(1, 0)
+	n := c.add()
+	n.clone(1, donor)
+	joining := func(s api.State) bool { return newborn(s) && s.Joining }
+	n.waitFor("the copy to be joining", joining)
+	n.follow(1, donor)
+	n.kill()
+	n.start()
+	n.waitFor("the node to know it after a restart", joining)
+	result := n.order(api.Order{Kind: api.OrderFollow, Term: 1, Source: donor.endpoint(), Joined: true}, api.OutcomeDone)
+	if result.State.Joining {
+		t.Errorf("a node that has joined reports %s", asJSON(result.State))
+	}
+	n.kill()
+	n.start()
+	if state := n.waitFor("mysqld to run again", newborn); state.Joining {
+		t.Errorf("after a restart a node that has joined reports %s", asJSON(state))
+	}
+	n.order(api.Order{Kind: api.OrderClone, Term: 2, Source: donor.endpoint(), Discard: true}, api.OutcomeAccepted)
+	n.waitFor("another copy to be joining", func(s api.State) bool { return joining(s) && s.LastExit != "" })
+	if donor.last().Joining {
+		t.Errorf("an initialised server reports %s", asJSON(donor.last()))
 	}
 }
 

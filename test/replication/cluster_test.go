@@ -272,7 +272,11 @@ func (n *node) watch(ctx context.Context) {
 func (n *node) hear(s api.State, watching bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.state, n.watching = s, watching
+	// An older State can arrive after the result of an order.
+	if s.AgentStart != n.state.AgentStart || s.Sequence >= n.state.Sequence {
+		n.state = s
+	}
+	n.watching = watching
 	close(n.news)
 	n.news = make(chan struct{})
 }
@@ -302,7 +306,18 @@ func (n *node) waitFor(what string, condition func(api.State) bool) api.State {
 	}
 }
 
-// send gives an order of the cluster and returns the result.
+// learn takes over the State that came with the result of an order.
+func (n *node) learn(s api.State) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s.AgentStart == n.state.AgentStart && s.Sequence > n.state.Sequence {
+		n.state = s
+		close(n.news)
+		n.news = make(chan struct{})
+	}
+}
+
+// send gives an order of the cluster, based on the last State unless it says otherwise, and returns the result.
 func (n *node) send(order api.Order) api.OrderResult {
 	n.c.t.Helper()
 	if order.ClusterUID == "" {
@@ -311,12 +326,16 @@ func (n *node) send(order api.Order) api.OrderResult {
 	if order.PodUID == "" {
 		order.PodUID = n.podUID()
 	}
+	if order.Basis == "" {
+		order.Basis = n.last().Basis
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	result, err := client.Send(ctx, n.control(), n.c.controller, order)
 	if err != nil {
 		n.c.t.Fatalf("%s: %v", n.name, err)
 	}
+	n.learn(result.State)
 	return result
 }
 

@@ -48,6 +48,8 @@ type Record struct {
 	DiscardTerm int64 `json:"discardTerm,omitempty"`
 	// ResetReplication is set when data have been cloned and the donor's own replication settings are still in them.
 	ResetReplication bool `json:"resetReplication,omitempty"`
+	// Joining is set when data have been cloned, until the controller knows that the node has all that the primary had.
+	Joining bool `json:"joining,omitempty"`
 }
 
 // Volume is a node's volume. Its record may be used concurrently.
