@@ -39,7 +39,7 @@ var rooms = map[string][]string{
 	"pkg/generated":             {"pkg/apis"},
 	"pkg/topology":              {"pkg/apis", "pkg/gtid", "pkg/agent/api"},
 	"pkg/workload":              {"pkg/apis", "pkg/mycnf", "pkg/agent/api"},
-	"pkg/registry":              {"pkg/apis", "pkg/mysqlversion"},
+	"pkg/registry":              {"pkg/apis", "pkg/gtid", "pkg/mysqlversion"},
 	"pkg/apiserver":             {"pkg/apis", "pkg/registry", "pkg/etcd", "pkg/certs", "pkg/generated/openapi", "pkg/mysqlversion"},
 	"pkg/agent/api":             {},
 	"pkg/agent":                 {"pkg/gtid", "pkg/mycnf"},

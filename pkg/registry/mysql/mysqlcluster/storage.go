@@ -33,9 +33,10 @@ import (
 
 // Storage holds what serves mysqlclusters and its subresources. All of them work on one store, and so on one watch cache.
 type Storage struct {
-	Cluster *REST
-	Status  *StatusREST
-	Scale   *ScaleREST
+	Cluster  *REST
+	Status   *StatusREST
+	Scale    *ScaleREST
+	Failover *FailoverREST
 }
 
 // NewStorage makes the storage of mysqlclusters with what options says about etcd, for the versions of MySQL in catalog.
@@ -60,7 +61,12 @@ func NewStorage(scheme *runtime.Scheme, options generic.RESTOptionsGetter, catal
 	statusStore := *store
 	statusStore.UpdateStrategy = statusStrategy{strategy}
 	statusStore.ResetFieldsStrategy = statusStrategy{strategy}
-	return &Storage{Cluster: &REST{store}, Status: &StatusREST{&statusStore}, Scale: &ScaleREST{store}}, nil
+	return &Storage{
+		Cluster:  &REST{store},
+		Status:   &StatusREST{&statusStore},
+		Scale:    &ScaleREST{store},
+		Failover: &FailoverREST{&statusStore, rest.DeclarativeValidation{Scheme: scheme}},
+	}, nil
 }
 
 // REST serves mysqlclusters.

@@ -139,6 +139,10 @@ func (statusStrategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
 	return resetFields("metadata", "spec")
 }
 
+// AllowUnconditionalUpdate implements rest.RESTUpdateStrategy. Who replaces a status has to say which one: else a controller could wipe out
+// a request that an action subresource has recorded since it looked.
+func (statusStrategy) AllowUnconditionalUpdate(context.Context) bool { return false }
+
 // PrepareForUpdate keeps everything but the status.
 func (statusStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
 	cluster, oldCluster := obj.(*mysql.MysqlCluster), old.(*mysql.MysqlCluster)

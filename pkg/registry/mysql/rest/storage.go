@@ -41,9 +41,10 @@ func NewAPIGroup(scheme *runtime.Scheme, codecs serializer.CodecFactory, options
 	}
 	group := genericapiserver.NewDefaultAPIGroupInfo(mysql.GroupName, scheme, metav1.ParameterCodec, codecs)
 	group.VersionedResourcesStorageMap[v1alpha1.SchemeGroupVersion.Version] = map[string]rest.Storage{
-		"mysqlclusters":        clusters.Cluster,
-		"mysqlclusters/status": clusters.Status,
-		"mysqlclusters/scale":  clusters.Scale,
+		"mysqlclusters":          clusters.Cluster,
+		"mysqlclusters/status":   clusters.Status,
+		"mysqlclusters/scale":    clusters.Scale,
+		"mysqlclusters/failover": clusters.Failover,
 	}
 	return &group, nil
 }
