@@ -18,6 +18,7 @@ package v1alpha1
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -79,6 +80,12 @@ func TestDeclarativeValidation(t *testing.T) {
 		"Preferred":      {change: spec(func(s *MysqlClusterSpec) { s.Replication.Durability = DurabilityPreferred })},
 		"strict": {spec(func(s *MysqlClusterSpec) { s.Replication.Durability = "strict" }),
 			one(field.ErrorTypeNotSupported, "spec.replication.durability")},
+		"latency 1":  {change: spec(func(s *MysqlClusterSpec) { s.MaxSlaveLatency = ptr.To[int64](1) })},
+		"latency 0":  {spec(func(s *MysqlClusterSpec) { s.MaxSlaveLatency = ptr.To[int64](0) }), one(field.ErrorTypeInvalid, "spec.maxSlaveLatency")},
+		"a day":      {change: spec(func(s *MysqlClusterSpec) { s.MaxSlaveLatency = ptr.To[int64](86400) })},
+		"over a day": {spec(func(s *MysqlClusterSpec) { s.MaxSlaveLatency = ptr.To[int64](86401) }), one(field.ErrorTypeInvalid, "spec.maxSlaveLatency")},
+		"Rebuild":    {change: spec(func(s *MysqlClusterSpec) { s.Replication.ErrantNodePolicy = ErrantNodeRebuild })},
+		"Delete":     {spec(func(s *MysqlClusterSpec) { s.Replication.ErrantNodePolicy = "Delete" }), one(field.ErrorTypeNotSupported, "spec.replication.errantNodePolicy")},
 
 		"priority class": {spec(func(s *MysqlClusterSpec) { s.PodSpec.PriorityClassName = "A b" }),
 			one(field.ErrorTypeInvalid, "spec.podSpec.priorityClassName")},
@@ -126,6 +133,52 @@ func TestDeclarativeValidation(t *testing.T) {
 			one(field.ErrorTypeInvalid, "status.nodes[0].lagSeconds")},
 		"a condition twice": {status(func(s *MysqlClusterStatus) { s.Conditions = []metav1.Condition{{Type: "a"}, {Type: "a"}} }),
 			one(field.ErrorTypeDuplicate, "status.conditions[1]")},
+		"updated nodes":  {status(func(s *MysqlClusterStatus) { s.UpdatedNodes = -1 }), one(field.ErrorTypeInvalid, "status.updatedNodes")},
+		"a member twice": {status(func(s *MysqlClusterStatus) { s.Members = []string{"a", "a"} }), one(field.ErrorTypeDuplicate, "status.members[1]")},
+		"an operation":   {change: status(func(s *MysqlClusterStatus) { s.Operation = anOperation(func(*MysqlClusterOperation) {}) })},
+		"an operation without a UID": {status(func(s *MysqlClusterStatus) { s.Operation = anOperation(func(o *MysqlClusterOperation) { o.UID = "" }) }),
+			one(field.ErrorTypeRequired, "status.operation.uid")},
+		"an operation without a type": {status(func(s *MysqlClusterStatus) { s.Operation = anOperation(func(o *MysqlClusterOperation) { o.Type = "" }) }),
+			one(field.ErrorTypeRequired, "status.operation.type")},
+		"an operation without a phase": {status(func(s *MysqlClusterStatus) {
+			s.Operation = anOperation(func(o *MysqlClusterOperation) { o.Phase = "" })
+		}),
+			one(field.ErrorTypeRequired, "status.operation.phase")},
+		"an operation of another type": {status(func(s *MysqlClusterStatus) {
+			s.Operation = anOperation(func(o *MysqlClusterOperation) { o.Type = "x" })
+		}),
+			one(field.ErrorTypeNotSupported, "status.operation.type")},
+		"an operation in another mode": {status(func(s *MysqlClusterStatus) {
+			s.Operation = anOperation(func(o *MysqlClusterOperation) { o.Mode = "x" })
+		}),
+			one(field.ErrorTypeNotSupported, "status.operation.mode")},
+		"an operation in another phase": {status(func(s *MysqlClusterStatus) {
+			s.Operation = anOperation(func(o *MysqlClusterOperation) { o.Phase = "x" })
+		}),
+			one(field.ErrorTypeNotSupported, "status.operation.phase")},
+		"an operation with another outcome": {status(func(s *MysqlClusterStatus) {
+			s.Operation = anOperation(func(o *MysqlClusterOperation) { o.Outcome = "x" })
+		}),
+			one(field.ErrorTypeNotSupported, "status.operation.outcome")},
+		"an operation in term -1": {status(func(s *MysqlClusterStatus) { s.Operation = anOperation(func(o *MysqlClusterOperation) { o.Term = -1 }) }),
+			one(field.ErrorTypeInvalid, "status.operation.term")},
+		"an operation with -1 acknowledgements": {
+			status(func(s *MysqlClusterStatus) {
+				s.Operation = anOperation(func(o *MysqlClusterOperation) { o.RequiredAcknowledgements = -1 })
+			}),
+			one(field.ErrorTypeInvalid, "status.operation.requiredAcknowledgements")},
+		"an operation that went through another phase": {
+			status(func(s *MysqlClusterStatus) {
+				s.Operation = anOperation(func(o *MysqlClusterOperation) { o.Phases = []OperationPhaseTime{{Phase: "x"}} })
+			}),
+			one(field.ErrorTypeNotSupported, "status.operation.phases[0].phase")},
+		"an operation that went through no phase": {
+			status(func(s *MysqlClusterStatus) {
+				s.Operation = anOperation(func(o *MysqlClusterOperation) { o.Phases = []OperationPhaseTime{{}} })
+			}),
+			one(field.ErrorTypeRequired, "status.operation.phases[0].phase")},
+		"10 operations": {change: status(func(s *MysqlClusterStatus) { s.LastFailovers = operations(10) })},
+		"11 operations": {status(func(s *MysqlClusterStatus) { s.LastFailovers = operations(11) }), one(field.ErrorTypeTooMany, "status.lastFailovers")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			matcher := field.ErrorMatcher{}.ByType().ByField()
@@ -134,6 +187,36 @@ func TestDeclarativeValidation(t *testing.T) {
 			if errs := enforced(scheme.ValidateUpdate(t.Context(), nil, valid(tc.change), valid(tc.change))); len(errs) > 0 {
 				t.Errorf("an update that leaves this alone is refused: %v", errs)
 			}
+		})
+	}
+}
+
+func anOperation(change func(*MysqlClusterOperation)) *MysqlClusterOperation {
+	o := &MysqlClusterOperation{UID: "a", Type: OperationFailover, Phase: OperationReturning, Mode: FailoverForced, Outcome: OperationSucceeded}
+	change(o)
+	return o
+}
+
+func operations(count int) []MysqlClusterOperation {
+	return slices.Repeat([]MysqlClusterOperation{*anOperation(func(*MysqlClusterOperation) {})}, count)
+}
+
+func TestDeclarativeValidationOfFailovers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		spec MysqlFailoverSpec
+		want field.ErrorList
+	}{
+		"nothing":       {},
+		"all":           {spec: MysqlFailoverSpec{Mode: FailoverForced, Target: "a", Reason: strings.Repeat("ä", 1024), Term: ptr.To[int64](0)}},
+		"another mode":  {MysqlFailoverSpec{Mode: "forced"}, field.ErrorList{{Type: field.ErrorTypeNotSupported, Field: "spec.mode"}}},
+		"a long reason": {MysqlFailoverSpec{Reason: strings.Repeat("a", 1025)}, field.ErrorList{{Type: field.ErrorTypeTooLong, Field: "spec.reason"}}},
+		"a long target": {MysqlFailoverSpec{Target: strings.Repeat("a", 254)}, field.ErrorList{{Type: field.ErrorTypeTooLong, Field: "spec.target"}}},
+		"term -1":       {MysqlFailoverSpec{Term: ptr.To[int64](-1)}, field.ErrorList{{Type: field.ErrorTypeInvalid, Field: "spec.term"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			failover := &MysqlFailover{ObjectMeta: metav1.ObjectMeta{Name: "foo", Namespace: "default"}, Spec: tc.spec}
+			newScheme().Default(failover)
+			field.ErrorMatcher{}.ByType().ByField().Test(t, tc.want, enforced(newScheme().Validate(t.Context(), nil, failover, "failover")))
 		})
 	}
 }
@@ -152,7 +235,7 @@ func enforced(errs field.ErrorList) field.ErrorList {
 // The strategies of the subresources validate the object under the subresource's name. Without its tag, every write would fail.
 func TestEachSubresourceCanBeValidated(t *testing.T) {
 	cluster := valid(func(*MysqlCluster) {})
-	for _, subresource := range []string{"status", "scale"} {
+	for _, subresource := range []string{"status", "scale", "failover"} {
 		if errs := newScheme().ValidateUpdate(t.Context(), nil, cluster, cluster, subresource); len(errs) > 0 {
 			t.Errorf("%s: %v", subresource, errs)
 		}

@@ -26,7 +26,6 @@ import (
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
-	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql"
@@ -47,25 +46,6 @@ func ValidateMysqlCluster(cluster *mysql.MysqlCluster, catalog mysqlversion.Cata
 func ValidateMysqlClusterUpdate(cluster, old *mysql.MysqlCluster, catalog mysqlversion.Catalog) field.ErrorList {
 	errs := apivalidation.ValidateObjectMetaUpdate(&cluster.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
 	return append(errs, validateSpec(cluster, old, catalog)...)
-}
-
-// ValidateMysqlClusterStatusUpdate judges a change of the status of a cluster. It holds on to what the safety of the data rests on,
-// whoever writes.
-func ValidateMysqlClusterStatusUpdate(cluster, old *mysql.MysqlCluster) field.ErrorList {
-	path := field.NewPath("status")
-	errs := apivalidation.ValidateObjectMetaUpdate(&cluster.ObjectMeta, &old.ObjectMeta, field.NewPath("metadata"))
-	if cluster.Status.Term < old.Status.Term {
-		errs = append(errs, field.Invalid(path.Child("term"), cluster.Status.Term,
-			fmt.Sprintf("the term only grows, and it was %d already", old.Status.Term)))
-	}
-	if old.Status.InitializedAt != nil && !cluster.Status.InitializedAt.Equal(old.Status.InitializedAt) {
-		errs = append(errs, field.Forbidden(path.Child("initializedAt"),
-			"a cluster that has been initialised stays so: without this mark, a node could be initialised empty over lost data"))
-	}
-	if changed(cluster.Status.Conditions, old.Status.Conditions) {
-		errs = append(errs, metav1validation.ValidateConditions(cluster.Status.Conditions, path.Child("conditions"))...)
-	}
-	return errs
 }
 
 func validateName(name string, prefix bool) []string {

@@ -284,40 +284,6 @@ func TestValidateMysqlClusterUpdate(t *testing.T) {
 	}
 }
 
-func TestValidateMysqlClusterStatusUpdate(t *testing.T) {
-	first := metav1.Unix(1000, 0)
-	condition := metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, Reason: "AllHealthy", LastTransitionTime: first}
-	noReason := condition
-	noReason.Reason = ""
-	status := func(term int64, at *metav1.Time, conditions ...metav1.Condition) mysql.MysqlClusterStatus {
-		return mysql.MysqlClusterStatus{Term: term, InitializedAt: at, Conditions: conditions}
-	}
-	for name, tc := range map[string]struct {
-		before, after mysql.MysqlClusterStatus
-		want          field.ErrorList
-	}{
-		"first status":  {after: status(1, &first, condition)},
-		"the same term": {before: status(2, &first), after: status(2, &first)},
-		"a later term":  {before: status(2, &first), after: status(3, ptr.To(metav1.Unix(1000, 0)))},
-		"an older term": {before: status(2, nil), after: status(1, nil),
-			want: field.ErrorList{problem(field.ErrorTypeInvalid, "status.term", "it was 2 already")}},
-		"initialisation forgotten": {before: status(2, &first), after: status(2, nil),
-			want: field.ErrorList{problem(field.ErrorTypeForbidden, "status.initializedAt", "stays so")}},
-		"initialised at another time": {before: status(2, &first), after: status(2, ptr.To(metav1.Unix(1001, 0))),
-			want: field.ErrorList{problem(field.ErrorTypeForbidden, "status.initializedAt", "stays so")}},
-		"condition without a reason": {after: status(0, nil, noReason),
-			want: field.ErrorList{problem(field.ErrorTypeRequired, "status.conditions[0].reason", "")}},
-		"condition without a reason since long": {before: status(0, nil, noReason), after: status(1, nil, noReason)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			before, after := valid(), valid()
-			before.ResourceVersion, after.ResourceVersion = "1", "1"
-			before.Status, after.Status = tc.before, tc.after
-			byTypeFieldAndDetail.Test(t, tc.want, ValidateMysqlClusterStatusUpdate(after, before))
-		})
-	}
-}
-
 func TestWarnings(t *testing.T) {
 	conf := func(name string, value intstr.IntOrString) func(*mysql.MysqlCluster) {
 		return func(c *mysql.MysqlCluster) { c.Spec.MysqlConf = map[string]intstr.IntOrString{name: value} }
@@ -335,6 +301,8 @@ func TestWarnings(t *testing.T) {
 			c.Spec.Replication.Durability, c.Spec.Replicas = mysql.DurabilityPreferred, ptr.To[int32](2)
 		}, ""},
 		"Strict, 3":               {func(c *mysql.MysqlCluster) { c.Spec.Replication.Durability = mysql.DurabilityStrict }, ""},
+		"Keep":                    {func(c *mysql.MysqlCluster) { c.Spec.Replication.ErrantNodePolicy = mysql.ErrantNodeKeep }, ""},
+		"Rebuild":                 {func(c *mysql.MysqlCluster) { c.Spec.Replication.ErrantNodePolicy = mysql.ErrantNodeRebuild }, "spec.replication.errantNodePolicy: "},
 		"all nodes available":     {func(c *mysql.MysqlCluster) { c.Spec.MinAvailable = ptr.To(intstr.FromInt32(3)) }, "spec.minAvailable: 3 of 3"},
 		"100% available":          {func(c *mysql.MysqlCluster) { c.Spec.MinAvailable = ptr.To(intstr.FromString("100%")) }, "spec.minAvailable: 100% of 3"},
 		"50% available":           {func(c *mysql.MysqlCluster) { c.Spec.MinAvailable = ptr.To(intstr.FromString("50%")) }, ""},

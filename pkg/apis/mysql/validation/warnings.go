@@ -40,6 +40,10 @@ func Warnings(cluster *mysql.MysqlCluster) []string {
 		warnings = append(warnings, fmt.Sprintf(
 			"spec.replication.durability: with %d nodes, Strict loses no acknowledged commit and seldom waits; with Preferred, commits that were acknowledged while replicas were away are lost if the primary is lost then", size))
 	}
+	if spec.Replication.ErrantNodePolicy == mysql.ErrantNodeRebuild {
+		warnings = append(warnings,
+			"spec.replication.errantNodePolicy: with Rebuild, transactions that only an old primary holds are deleted when it comes back, without being asked for")
+	}
 	if size > 1 && spec.MinAvailable != nil {
 		if nodes, err := intstr.GetScaledValueFromIntOrPercent(spec.MinAvailable, size, true); err == nil && nodes >= size {
 			warnings = append(warnings, fmt.Sprintf(

@@ -48,6 +48,8 @@ var columns = []metav1.TableColumnDefinition{
 	{Name: "Endpoint", Type: "string", Priority: wide, Description: "The address of the primary, for reads and writes."},
 	{Name: "Lag", Type: "string", Priority: wide, Description: "How far the slowest replica is behind the primary."},
 	{Name: "Term", Type: "integer", Priority: wide, Description: "How many decisions there were on who is the primary."},
+	{Name: "Operation", Type: "string", Priority: wide, Description: "The change of the primary that is under way."},
+	{Name: "Last Failover", Type: "string", Priority: wide, Description: "How long ago the primary was changed last."},
 }
 
 // ConvertToTable implements rest.TableConvertor.
@@ -85,6 +87,8 @@ func row(obj runtime.Object, _ metav1.Object, name, age string) ([]any, error) {
 		orElse(status.Endpoints.Primary, "<none>"),
 		lag(status.Nodes),
 		status.Term,
+		runningOperation(status.Operation),
+		lastFailover(status.LastFailovers),
 	}, nil
 }
 
@@ -108,6 +112,28 @@ func lag(nodes []mysql.NodeStatus) string {
 		return "<unknown>"
 	}
 	return duration.HumanDuration(time.Duration(worst) * time.Second)
+}
+
+// runningOperation is a change of the primary in a few words.
+func runningOperation(o *mysql.MysqlClusterOperation) string {
+	if o == nil || o.Outcome != "" {
+		return "<none>"
+	}
+	text := string(o.Type)
+	if o.To != "" {
+		text += " to " + o.To
+	}
+	return text + ": " + string(o.Phase)
+}
+
+// lastFailover is the age of the newest change that did not end with the old primary.
+func lastFailover(ended []mysql.MysqlClusterOperation) string {
+	for _, o := range ended {
+		if o.Outcome == mysql.OperationSucceeded && o.FinishedAt != nil {
+			return duration.HumanDuration(time.Since(o.FinishedAt.Time))
+		}
+	}
+	return "<none>"
 }
 
 func orElse(value, otherwise string) string {

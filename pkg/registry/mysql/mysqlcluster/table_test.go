@@ -33,26 +33,43 @@ func TestTableRows(t *testing.T) {
 	age := func(c *mysql.MysqlCluster) {
 		c.CreationTimestamp = metav1.NewTime(time.Now().Add(-3 * 24 * time.Hour).Add(-time.Hour))
 	}
+	ago := func(d time.Duration) *metav1.MicroTime {
+		return ptr.To(metav1.NewMicroTime(time.Now().Add(-d - time.Second)))
+	}
 	cases := []struct {
 		name   string
 		change func(*mysql.MysqlCluster)
 		want   []any
 	}{
 		{"just made", func(c *mysql.MysqlCluster) {},
-			[]any{"foo", "0/3", "<none>", "Pending", "9.7", "3d1h", "<none>", "<none>", "<unknown>", int64(0)}},
+			[]any{"foo", "0/3", "<none>", "Pending", "9.7", "3d1h", "<none>", "<none>", "<unknown>", int64(0), "<none>", "<none>"}},
 		{"running", func(c *mysql.MysqlCluster) {
 			c.Status = mysql.MysqlClusterStatus{
 				Phase: "Ready", Primary: "foo-mysql-1", ReadyNodes: 2, MysqlVersion: "9.7.4", Term: 5, Durability: mysql.DurabilityStrict,
 				Endpoints: mysql.MysqlClusterEndpoints{Primary: "foo-mysql-master.default:3306"},
 				Nodes:     []mysql.NodeStatus{{Name: "a"}, {Name: "b", LagSeconds: ptr.To[int64](90)}, {Name: "c", LagSeconds: ptr.To[int64](0)}},
+				Operation: &mysql.MysqlClusterOperation{Type: mysql.OperationSwitchover, Phase: mysql.OperationCompleted, Outcome: mysql.OperationGivenUp},
+				LastFailovers: []mysql.MysqlClusterOperation{
+					{Outcome: mysql.OperationGivenUp, FinishedAt: ago(time.Hour)}, {Outcome: mysql.OperationSucceeded, FinishedAt: ago(2 * time.Hour)},
+					{Outcome: mysql.OperationSucceeded, FinishedAt: ago(3 * time.Hour)},
+				},
 			}
-		}, []any{"foo", "2/3", "foo-mysql-1", "Ready", "9.7.4", "3d1h", "Strict", "foo-mysql-master.default:3306", "90s", int64(5)}},
+		}, []any{"foo", "2/3", "foo-mysql-1", "Ready", "9.7.4", "3d1h", "Strict", "foo-mysql-master.default:3306", "90s", int64(5), "<none>", "120m"}},
+		{"failing over", func(c *mysql.MysqlCluster) {
+			c.Status = mysql.MysqlClusterStatus{
+				Phase: "Failing over", Primary: "foo-mysql-1", Term: 6,
+				Operation: &mysql.MysqlClusterOperation{Type: mysql.OperationFailover, To: "foo-mysql-1", Phase: mysql.OperationPromoting},
+			}
+		}, []any{"foo", "0/3", "foo-mysql-1", "Failing over", "9.7", "3d1h", "<none>", "<none>", "<unknown>", int64(6), "Failover to foo-mysql-1: Promoting", "<none>"}},
+		{"a request", func(c *mysql.MysqlCluster) {
+			c.Status.Operation = &mysql.MysqlClusterOperation{Type: mysql.OperationSwitchover, Phase: mysql.OperationRequested}
+		}, []any{"foo", "0/3", "<none>", "Pending", "9.7", "3d1h", "<none>", "<none>", "<unknown>", int64(0), "Switchover: Requested", "<none>"}},
 		{"being deleted", func(c *mysql.MysqlCluster) {
 			c.Status.Phase = "Ready"
 			c.DeletionTimestamp = ptr.To(metav1.Now())
 			c.Spec.Replicas = nil
 			c.Status.Nodes = []mysql.NodeStatus{{Name: "a", LagSeconds: ptr.To[int64](0)}}
-		}, []any{"foo", "0/1", "<none>", "Deleting", "9.7", "3d1h", "<none>", "<none>", "0s", int64(0)}},
+		}, []any{"foo", "0/1", "<none>", "Deleting", "9.7", "3d1h", "<none>", "<none>", "0s", int64(0), "<none>", "<none>"}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
