@@ -65,6 +65,9 @@ func TestDiscoveryNamesTheResources(t *testing.T) {
 	if status := found["mysqlclusters/status"]; status.Kind != "MysqlCluster" {
 		t.Errorf("mysqlclusters/status is %+v", status)
 	}
+	if failover := found["mysqlclusters/failover"]; failover.Kind != "MysqlFailover" || !slices.Equal(failover.Verbs, []string{"create"}) || !failover.Namespaced {
+		t.Errorf("mysqlclusters/failover is %+v", failover)
+	}
 }
 
 func TestOpenAPIExplainsTheFields(t *testing.T) {

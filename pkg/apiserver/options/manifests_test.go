@@ -126,6 +126,25 @@ func TestShippedNamesAgree(t *testing.T) {
 	}
 }
 
+// The one on call may make another node the primary; who may edit clusters may not, because that can give up transactions.
+func TestShippedRightToFailOverStandsAlone(t *testing.T) {
+	want := []rbacv1.PolicyRule{{APIGroups: []string{"mysql.presslabs.io"}, Resources: []string{"mysqlclusters/failover"}, Verbs: []string{"create"}}}
+	role := manifest[rbacv1.ClusterRole](t, "user-roles.yaml", "ClusterRole", "mysql-failover")
+	if !reflect.DeepEqual(role.Rules, want) {
+		t.Errorf("the role for failovers has %+v", role.Rules)
+	}
+	if role.Labels["rbac.authorization.k8s.io/aggregate-to-edit"] != "" || role.Labels["rbac.authorization.k8s.io/aggregate-to-admin"] != "true" {
+		t.Errorf("the role for failovers is part of %v", role.Labels)
+	}
+	for _, name := range []string{"mysql-view", "mysql-edit"} {
+		for _, rule := range manifest[rbacv1.ClusterRole](t, "user-roles.yaml", "ClusterRole", name).Rules {
+			if slices.ContainsFunc(rule.Resources, func(r string) bool { return r == "mysqlclusters/failover" || strings.Contains(r, "*") }) {
+				t.Errorf("%s includes %v", name, rule.Resources)
+			}
+		}
+	}
+}
+
 func TestShippedRightsAreNoMoreThanNamed(t *testing.T) {
 	cert := shipped(t).ServingCert
 	role := manifest[rbacv1.Role](t, "role.yaml", "Role", "mysql-apiserver")
