@@ -1,0 +1,115 @@
+/*
+Copyright The MySQL API Server Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
+	"github.com/presslabs/mysql-apiserver/pkg/workload"
+)
+
+// DeletePod deletes a pod: gracefully, or without any grace, in which case its process is killed.
+func (c *Cluster) DeletePod(ctx context.Context, node string, graceful bool) error {
+	var options metav1.DeleteOptions
+	if !graceful {
+		options.GracePeriodSeconds = new(int64)
+	}
+	if err := c.client.CoreV1().Pods(namespace).Delete(ctx, node, options); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete pod %s: %w", node, err)
+	}
+	return nil
+}
+
+// LoseVolume takes a node's pod and volume away; it comes back with an empty one.
+func (c *Cluster) LoseVolume(ctx context.Context, node string) error {
+	claims := c.client.CoreV1().PersistentVolumeClaims(namespace)
+	claim, err := claims.Get(ctx, workload.ClaimName(node), metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("read the claim of %s: %w", node, err)
+	}
+	if pod := c.Pod(node); pod != nil {
+		pod.Signal(killSignal)
+	}
+	return errors.Join(
+		claims.Delete(ctx, claim.Name, metav1.DeleteOptions{}),
+		c.DeletePod(ctx, node, false),
+		c.machine.RemoveVolume(claim),
+	)
+}
+
+// Switchover asks the API for another primary.
+func (c *Cluster) Switchover(ctx context.Context, target string) (*v1alpha1.MysqlFailover, error) {
+	request := &v1alpha1.MysqlFailover{Spec: v1alpha1.MysqlFailoverSpec{Target: target, Mode: v1alpha1.FailoverGraceful, Reason: "chaos"}}
+	return c.mysql.MysqlV1alpha1().MysqlClusters(namespace).Failover(ctx, c.Config.Name, request, metav1.CreateOptions{})
+}
+
+// Cut makes all that one node sends to another vanish.
+func (c *Cluster) Cut(from, to string) error {
+	a, b := c.Pod(from), c.Pod(to)
+	if a == nil || b == nil {
+		return fmt.Errorf("%s or %s has no pod", from, to)
+	}
+	return a.Place.Cut(b.Place.IP)
+}
+
+// CutFromController makes all that a node sends to the controller vanish.
+func (c *Cluster) CutFromController(node string) error {
+	pod := c.Pod(node)
+	if pod == nil {
+		return fmt.Errorf("%s has no pod", node)
+	}
+	return pod.Place.Cut(c.lab.Hub.IP)
+}
+
+// CutController makes all that the controller sends to a node vanish.
+func (c *Cluster) CutController(node string) error {
+	pod := c.Pod(node)
+	if pod == nil {
+		return fmt.Errorf("%s has no pod", node)
+	}
+	return c.lab.Hub.Cut(pod.Place.IP)
+}
+
+// HealNetwork undoes all cuts.
+func (c *Cluster) HealNetwork() error {
+	var errs []error
+	pods := c.Pods()
+	for _, a := range pods {
+		errs = append(errs, a.Place.Heal(c.lab.Hub.IP), c.lab.Hub.Heal(a.Place.IP))
+		for _, b := range pods {
+			if a != b {
+				errs = append(errs, a.Place.Heal(b.Place.IP))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// API is the controller's way to our API server.
+func (c *Cluster) API() *Proxy { return c.lab.API }
+
+// within bounds a context.
+func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, d)
+}
