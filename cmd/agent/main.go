@@ -69,6 +69,7 @@ func run(args []string) error {
 	flags.DurationVar(&options.PollInterval, "poll-interval", options.PollInterval, "how often MySQL is asked for its state")
 	flags.DurationVar(&options.FilesInterval, "files-interval", options.FilesInterval, "how often mounted Secrets are looked at")
 	flags.DurationVar(&options.HungAfter, "hung-after", options.HungAfter, "how long MySQL may be silent before it counts as hung")
+	flags.DurationVar(&options.HandoverTimeout, "handover-timeout", options.HandoverTimeout, "how long a primary that is to end waits for another one")
 	flags.Func("mysqld", "a word of the command that runs mysqld (repeat for each word; default: mysqld)", replacing(&options.Mysqld))
 	flags.Func("mysqld-option", "an additional option for mysqld (repeatable)", replacing(&options.MysqldOptions))
 	if err := flags.Parse(args); err != nil {

@@ -49,6 +49,8 @@ type Agent struct {
 
 	// turn is held by whoever carries out an order; it guards the volume's record.
 	turn chan struct{}
+	// current ends what is being done on the server in this turn.
+	current atomic.Pointer[context.CancelFunc]
 	// jobs hands a long order to the life cycle. underway tells which one it has; empty if none.
 	jobs     chan job
 	underway atomic.Pointer[job]
@@ -72,6 +74,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	context.AfterFunc(ctx, func() { a.board.update(func(s *api.State) { s.Stopping = true }) })
 	go process.ReapOrphans(ctx)
 	served := make(chan error, 1)
 	go func() {

@@ -22,11 +22,26 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 	"github.com/presslabs/mysql-apiserver/pkg/agent/db"
 	"github.com/presslabs/mysql-apiserver/pkg/agent/httpapi"
 )
+
+// align looks at the mounted Secrets now and then.
+func (a *Agent) align(s *session) {
+	tick := time.NewTicker(a.options.FilesInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.watching.Done():
+			return
+		case <-tick.C:
+			a.alignFiles(s)
+		}
+	}
+}
 
 // alignFiles makes mysqld follow mounted Secrets that have changed.
 func (a *Agent) alignFiles(s *session) {

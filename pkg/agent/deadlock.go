@@ -47,7 +47,7 @@ func (a *Agent) releaseAccounts(ctx context.Context, s *session, sync api.SemiSy
 		defer func() { <-a.turn }()
 		// Orders that are on their way were given to a writable node.
 		a.updateIn(s.ctx, a.board.rebase)
-		ctx, cancel := context.WithTimeout(s.orders, a.options.OrderTimeout)
+		ctx, cancel := a.workOn(s)
 		defer cancel()
 		err := s.db.StepDown(ctx)
 		if err == nil {

@@ -46,6 +46,8 @@ type verdict int
 
 const (
 	execute verdict = iota
+	// kill: mysqld hangs, so the order is fulfilled by its end.
+	kill
 	// alreadyDone: the order's repetition changes nothing.
 	alreadyDone
 	// alreadyUnderway: the same long order is being carried out.
@@ -97,6 +99,9 @@ func judge(o api.Order, s situation) (v verdict, reason, message string) {
 	default:
 		if !s.hasData {
 			return refuse, api.RefusedNoData, "the volume holds no data"
+		}
+		if s.phase == api.PhaseHung && (o.Kind == api.OrderDemote || o.Kind == api.OrderFollow) {
+			return kill, "", ""
 		}
 		if s.phase != api.PhaseRunning {
 			return refuse, api.RefusedBusy, fmt.Sprintf("mysqld is not running (%s)", s.phase)

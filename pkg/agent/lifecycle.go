@@ -40,7 +40,7 @@ const (
 	// exitRestart is the exit code by which mysqld asks the supervisor that it was told of to start it again (RESTART, CLONE).
 	exitRestart = 16
 
-	// stepDownTimeout bounds the time in which a primary has to become read-only before it is stopped.
+	// stepDownTimeout bounds the time in which a primary has to become read-only.
 	stepDownTimeout = 10 * time.Second
 	// dismissTimeout bounds the time for sending replicas what they still lack.
 	dismissTimeout = 3 * time.Second
@@ -162,14 +162,16 @@ func (a *Agent) runMysqld(ctx context.Context) (restart bool) {
 		a.board.rebase(s)
 	})
 	var served sync.WaitGroup
-	served.Go(func() { a.serve(sessionCtx, output) })
+	served.Go(func() { a.serve(sessionCtx, proc, output) })
 
 	var next *job
 	allowOrders := func() {}
 	select {
 	case <-proc.Done():
 	case <-ctx.Done():
-		allowOrders = a.endMysqld(proc)
+		if a.handOver(proc) {
+			allowOrders = a.endMysqld(proc)
+		}
 	case j := <-a.jobs:
 		next = &j
 		allowOrders = a.endMysqld(proc)
@@ -206,6 +208,11 @@ func (a *Agent) endMysqld(proc *process.Process) (allowOrders func()) {
 	}
 	s.endOrders()
 	a.turn <- struct{}{}
+	if a.board.peek().Phase == api.PhaseHung {
+		a.log.Error("killing mysqld, because it does not answer")
+		proc.Signal(syscall.SIGKILL)
+		return func() { <-a.turn }
+	}
 	ctx, cancel := context.WithTimeout(s.ctx, stepDownTimeout)
 	defer cancel()
 	if err := a.stepDown(ctx, s.db); err != nil {

@@ -63,6 +63,8 @@ type Options struct {
 	FilesInterval time.Duration
 	// HungAfter is how long MySQL may be silent before it is reported as hung.
 	HungAfter time.Duration
+	// HandoverTimeout bounds how long a primary that is to end goes on serving until another node is the primary.
+	HandoverTimeout time.Duration
 	// OrderTimeout bounds how long an order that is carried out at once may take.
 	OrderTimeout time.Duration
 }
@@ -82,25 +84,26 @@ func NewOptions(getenv func(string) string) (Options, error) {
 		return n
 	}
 	o := Options{
-		ConfigFile:     filepath.Join(api.ConfigDir, api.ConfigFile),
-		TLSDir:         api.TLSDir,
-		CredentialsDir: api.CredentialsDir,
-		UserSecretDir:  api.UserSecretDir,
-		VolumeDir:      api.VolumeDir,
-		RunDir:         api.RunDir,
-		ControlAddress: ":" + strconv.Itoa(api.ControlPort),
-		ProbeAddress:   ":" + strconv.Itoa(api.ProbePort),
-		MySQLPort:      api.MySQLPort,
-		PodName:        getenv(api.EnvPodName),
-		PodUID:         getenv(api.EnvPodUID),
-		Ordinal:        int(number(api.EnvOrdinal, true)),
-		MemoryBytes:    number(api.EnvMemoryRequest, false),
-		CPUMillis:      number(api.EnvCPULimit, false),
-		Mysqld:         []string{"mysqld"},
-		PollInterval:   500 * time.Millisecond,
-		FilesInterval:  10 * time.Second,
-		HungAfter:      5 * time.Second,
-		OrderTimeout:   2 * time.Minute,
+		ConfigFile:      filepath.Join(api.ConfigDir, api.ConfigFile),
+		TLSDir:          api.TLSDir,
+		CredentialsDir:  api.CredentialsDir,
+		UserSecretDir:   api.UserSecretDir,
+		VolumeDir:       api.VolumeDir,
+		RunDir:          api.RunDir,
+		ControlAddress:  ":" + strconv.Itoa(api.ControlPort),
+		ProbeAddress:    ":" + strconv.Itoa(api.ProbePort),
+		MySQLPort:       api.MySQLPort,
+		PodName:         getenv(api.EnvPodName),
+		PodUID:          getenv(api.EnvPodUID),
+		Ordinal:         int(number(api.EnvOrdinal, true)),
+		MemoryBytes:     number(api.EnvMemoryRequest, false),
+		CPUMillis:       number(api.EnvCPULimit, false),
+		Mysqld:          []string{"mysqld"},
+		PollInterval:    500 * time.Millisecond,
+		FilesInterval:   10 * time.Second,
+		HungAfter:       3 * time.Second,
+		HandoverTimeout: 10 * time.Second,
+		OrderTimeout:    2 * time.Minute,
 	}
 	if o.PodName == "" {
 		errs = append(errs, fmt.Errorf("the environment variable %s is empty", api.EnvPodName))

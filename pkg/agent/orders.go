@@ -20,6 +20,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 	"github.com/presslabs/mysql-apiserver/pkg/agent/db"
@@ -28,25 +30,58 @@ import (
 
 // Order implements httpapi.Node: orders are carried out one at a time.
 func (a *Agent) Order(ctx context.Context, order api.Order) api.OrderResult {
-	select {
-	case a.turn <- struct{}{}:
-		defer func() { <-a.turn }()
-	case <-ctx.Done():
-		return a.refused(api.RefusedBusy, "another order is being carried out")
-	}
-	result := a.obey(order)
+	result := a.inTurn(ctx, order)
 	a.log.Info("order", "kind", order.Kind, "term", order.Term, "source", order.Source, "requiredAcks", order.RequiredAcks,
 		"readOnly", order.ReadOnly, "outcome", result.Outcome, "reason", result.Reason, "message", result.Message)
 	return result
 }
 
-func (a *Agent) obey(order api.Order) api.OrderResult {
-	// Taken before the State that the order is judged by: an order must not reach a mysqld that was started after that.
-	s := a.session.Load()
+// inTurn waits until an order may be carried out, at the longest until ctx ends, and obeys it. What is being done for an older term has
+// become pointless, and may take long: it is interrupted.
+func (a *Agent) inTurn(ctx context.Context, order api.Order) api.OrderResult {
+	select {
+	case a.turn <- struct{}{}:
+	default:
+		now, err := a.situation()
+		if err != nil {
+			return a.result(api.OutcomeFailed, "", err.Error())
+		}
+		if v, reason, message := judge(order, now); v == refuse {
+			return a.refused(reason, message)
+		}
+		if order.Term > now.record.Term {
+			a.interrupt()
+		}
+		select {
+		case a.turn <- struct{}{}:
+		case <-ctx.Done():
+			return a.refused(api.RefusedBusy, "another order is being carried out")
+		}
+	}
+	defer func() { <-a.turn }()
+	return a.obey(order)
+}
+
+// interrupt ends the order that is being carried out, if there is one. It can be repeated, or followed by another one.
+func (a *Agent) interrupt() {
+	if cancel := a.current.Load(); cancel != nil {
+		(*cancel)()
+	}
+}
+
+// workOn returns the context for what is done on the server in one turn.
+func (a *Agent) workOn(s *session) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(s.orders, a.options.OrderTimeout)
+	a.current.Store(&cancel)
+	return ctx, cancel
+}
+
+// situation gathers what decides on an order.
+func (a *Agent) situation() (situation, error) {
 	// What others have put there counts from the moment on when it is there, not from when the volume was last reported.
 	foreign, err := a.volume.Foreign()
 	if err != nil {
-		return a.result(api.OutcomeFailed, "", err.Error())
+		return situation{}, err
 	}
 	state := a.board.peek()
 	now := situation{
@@ -56,7 +91,18 @@ func (a *Agent) obey(order api.Order) api.OrderResult {
 	if j := a.underway.Load(); j != nil {
 		now.underway = j.kind
 	}
-	switch v, reason, message := judge(order, now); v {
+	return now, nil
+}
+
+func (a *Agent) obey(order api.Order) api.OrderResult {
+	// Taken before the State that the order is judged by: an order must not reach a mysqld that was started after that.
+	s := a.session.Load()
+	now, err := a.situation()
+	if err != nil {
+		return a.result(api.OutcomeFailed, "", err.Error())
+	}
+	v, reason, message := judge(order, now)
+	switch v {
 	case refuse:
 		return a.refused(reason, message)
 	case alreadyDone:
@@ -67,6 +113,9 @@ func (a *Agent) obey(order api.Order) api.OrderResult {
 	// The term first: from here on, nothing of an older one is obeyed, whatever becomes of this order.
 	if err := a.acceptTerm(order); err != nil {
 		return a.result(api.OutcomeFailed, "", err.Error())
+	}
+	if v == kill {
+		return a.killHung(s)
 	}
 	switch order.Kind {
 	case api.OrderInitialize:
@@ -95,6 +144,25 @@ func (a *Agent) acceptTerm(order api.Order) error {
 	return a.reportVolume(a.board.rebase)
 }
 
+// killTimeout bounds the wait for the end of a mysqld that was killed. No thread of it runs on, even while the kernel still waits for a
+// disk.
+const killTimeout = time.Second
+
+// killHung ends a mysqld that does not answer. The life cycle starts it again, read-only as ever; and as after any crash, no commit is
+// acknowledged by the end.
+func (a *Agent) killHung(s *session) api.OrderResult {
+	if s == nil {
+		return a.refused(api.RefusedBusy, "mysqld is not running")
+	}
+	a.log.Warn("killing mysqld, which does not answer")
+	s.proc.Signal(syscall.SIGKILL)
+	select {
+	case <-s.proc.Done():
+	case <-time.After(killTimeout):
+	}
+	return a.result(api.OutcomeDone, "", "mysqld did not answer, and was killed")
+}
+
 // begin hands a long order to the life cycle.
 func (a *Agent) begin(j job) api.OrderResult {
 	a.underway.Store(&j)
@@ -107,7 +175,7 @@ func (a *Agent) carryOutNow(s *session, order api.Order) api.OrderResult {
 	if s == nil {
 		return a.refused(api.RefusedBusy, "mysqld is not running")
 	}
-	ctx, cancel := context.WithTimeout(s.orders, a.options.OrderTimeout)
+	ctx, cancel := a.workOn(s)
 	defer cancel()
 	role, message, err := api.RoleNone, "", error(nil)
 	switch order.Kind {
@@ -123,7 +191,9 @@ func (a *Agent) carryOutNow(s *session, order api.Order) api.OrderResult {
 		message = joinMessages(message, s.problem)
 		a.updateIn(s.ctx, func(st *api.State) { st.Role, st.Message = role, message })
 	}
-	a.observe(s)
+	if a.board.peek().Phase == api.PhaseRunning {
+		a.observe(s)
+	}
 	if err != nil {
 		return a.result(api.OutcomeFailed, "", err.Error())
 	}
@@ -161,6 +231,8 @@ func (a *Agent) demote(ctx context.Context, mysql *db.DB) error {
 // stepDown makes the node read-only. Clients of a node that was writable are cut off, so that they find the new primary; those of a
 // replica may go on reading.
 func (a *Agent) stepDown(ctx context.Context, mysql *db.DB) error {
+	ctx, cancel := context.WithTimeout(ctx, stepDownTimeout)
+	defer cancel()
 	readOnly, err := mysql.IsReadOnly(ctx)
 	if err != nil || readOnly {
 		return err
@@ -180,7 +252,7 @@ func (a *Agent) promote(ctx context.Context, mysql *db.DB, order api.Order) (mes
 			return "", err
 		}
 	}
-	if err := mysql.FinishReplication(ctx); err != nil {
+	if err := a.finishReplication(ctx, mysql); err != nil {
 		return "", err
 	}
 	if err := mysql.SetRequiredAcks(ctx, order.RequiredAcks); err != nil {
@@ -197,6 +269,22 @@ func (a *Agent) promote(ctx context.Context, mysql *db.DB, order api.Order) (mes
 		return waitingForReplicas(order.RequiredAcks, clients), nil
 	}
 	return "", mysql.LiftReadOnly(ctx)
+}
+
+// lockPatience is how long clients may hold up a promotion.
+const lockPatience = time.Second
+
+// finishReplication makes the node have applied all that it has received. A client's lock, of a backup for example, can keep the applier
+// from that: after some time the clients are cut off, because the whole cluster waits.
+func (a *Agent) finishReplication(ctx context.Context, mysql *db.DB) error {
+	impatient := time.AfterFunc(lockPatience, func() {
+		a.log.Warn("closing the connections of clients, because the promotion takes long")
+		if err := mysql.CloseClients(ctx); err != nil {
+			a.log.Warn("closing the connections of clients failed", "error", err)
+		}
+	})
+	defer impatient.Stop()
+	return mysql.FinishReplication(ctx)
 }
 
 func joinMessages(messages ...string) string {

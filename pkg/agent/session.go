@@ -20,10 +20,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 	"github.com/presslabs/mysql-apiserver/pkg/agent/db"
+	"github.com/presslabs/mysql-apiserver/pkg/agent/process"
 	"github.com/presslabs/mysql-apiserver/pkg/agent/volume"
 )
 
@@ -39,8 +41,9 @@ const (
 // session is one run of mysqld that answers.
 type session struct {
 	// ctx ends when that mysqld has.
-	ctx context.Context
-	db  *db.DB
+	ctx  context.Context
+	proc *process.Process
+	db   *db.DB
 	// orders ends when no more orders may be carried out, because mysqld is about to be stopped.
 	orders    context.Context
 	endOrders context.CancelFunc
@@ -56,20 +59,19 @@ type session struct {
 	lastAnswer time.Time
 	failing    bool
 
-	// What was last aligned with the mounted Secrets; used by watch alone.
+	// What was last aligned with the mounted Secrets; used by alignFiles alone.
 	tlsDigest    string
 	rootPassword string
 }
 
 // serve connects to a starting mysqld and observes it until it has ended.
-func (a *Agent) serve(ctx context.Context, output *outputLog) {
+func (a *Agent) serve(ctx context.Context, proc *process.Process, output *outputLog) {
 	conn := a.connect(ctx)
 	if conn == nil {
 		return
 	}
 	s := &session{
-		ctx: ctx, db: conn, closed: make(chan struct{}), problem: output.startProblem(),
-		lock: make(chan struct{}, 1), lastAnswer: time.Now(),
+		ctx: ctx, proc: proc, db: conn, closed: make(chan struct{}), problem: output.startProblem(), lock: make(chan struct{}, 1),
 	}
 	s.orders, s.endOrders = context.WithCancel(ctx)
 	defer s.endOrders()
@@ -89,13 +91,18 @@ func (a *Agent) serve(ctx context.Context, output *outputLog) {
 	if !a.prepare(s) {
 		return
 	}
+	s.lastAnswer = time.Now()
 	a.session.Store(s)
 	a.observe(s)
 	if s.problem != "" {
 		a.updateIn(ctx, func(st *api.State) { st.Message = s.problem })
 	}
 	a.log.Info("mysqld answers")
+	// Beside each other: a change of accounts can wait for replicas, and the observation has to show that.
+	var work sync.WaitGroup
+	work.Go(func() { a.align(s) })
 	a.watch(s)
+	work.Wait()
 }
 
 // connect tries until mysqld answers; it returns nil if mysqld ends before.
@@ -159,15 +166,10 @@ func (a *Agent) prepare(s *session) bool {
 func (a *Agent) watch(s *session) {
 	tick := time.NewTicker(a.options.PollInterval)
 	defer tick.Stop()
-	files := time.NewTicker(a.options.FilesInterval)
-	defer files.Stop()
 	for {
 		select {
 		case <-s.watching.Done():
 			return
-		case <-files.C:
-			a.alignFiles(s)
-			continue
 		case <-tick.C:
 		case <-a.kick:
 		}
@@ -187,7 +189,7 @@ func (a *Agent) observe(s *session) {
 		return
 	}
 	defer func() { <-s.lock }()
-	ctx, cancel := context.WithTimeout(s.ctx, observeTimeout)
+	ctx, cancel := context.WithTimeout(s.ctx, observationTime(a.options.HungAfter-time.Since(s.lastAnswer)))
 	defer cancel()
 	observed, err := s.db.Observe(ctx)
 	if err != nil {
@@ -195,11 +197,13 @@ func (a *Agent) observe(s *session) {
 			a.log.Warn("observing mysqld failed", "error", err)
 		}
 		s.failing = true
-		if time.Since(s.lastAnswer) > a.options.HungAfter {
+		if time.Since(s.lastAnswer) >= a.options.HungAfter {
 			a.updateIn(s.ctx, func(st *api.State) {
 				*st = withMySQL(*st, api.State{})
-				st.Phase, st.Message = api.PhaseHung, fmt.Sprintf("mysqld does not answer: %v", err)
+				st.Phase, st.Message = api.PhaseHung, "mysqld does not answer"
 			})
+			// It would keep the one waiting that ends the hang.
+			a.interrupt()
 		}
 		return
 	}
@@ -211,6 +215,15 @@ func (a *Agent) observe(s *session) {
 		}
 	})
 	a.releaseAccounts(ctx, s, observed.SemiSync)
+}
+
+// observationTime bounds an observation, so that a hang shows when it has lasted for the time that is left of HungAfter, and not much
+// later.
+func observationTime(left time.Duration) time.Duration {
+	if left <= 0 || left > observeTimeout {
+		return observeTimeout
+	}
+	return max(left, observeTimeout/4)
 }
 
 // updateIn changes the State unless the mysqld that the change is about has ended: its end must not be overwritten.

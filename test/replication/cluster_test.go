@@ -18,6 +18,7 @@ package replication
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -124,6 +125,8 @@ type node struct {
 	mysqlPort   int
 	controlPort int
 	probePort   int
+	// handover is how long the agent waits for another primary before it ends.
+	handover time.Duration
 
 	process *exec.Cmd
 	ended   chan struct{}
@@ -202,7 +205,8 @@ func (n *node) start() {
 		"--mysql-port", strconv.Itoa(n.mysqlPort),
 		"--poll-interval", "100ms",
 		"--files-interval", "200ms",
-		"--hung-after", "1s",
+		"--hung-after", "2s",
+		"--handover-timeout", cmp.Or(n.handover, time.Millisecond).String(),
 	}
 	for _, word := range mysqlTree.Mysqld() {
 		args = append(args, "--mysqld", word)
@@ -239,13 +243,16 @@ func (n *node) signal(signal os.Signal) {
 	if n.process == nil {
 		return
 	}
-	_ = n.process.Process.Signal(signal)
+	n.tell(signal)
 	select {
 	case <-n.ended:
 	case <-time.After(patience):
 		n.c.t.Fatalf("%s does not end after %s", n.name, signal)
 	}
 }
+
+// tell sends a signal to the agent, which has been started.
+func (n *node) tell(signal os.Signal) { _ = n.process.Process.Signal(signal) }
 
 func (n *node) kill() { n.signal(syscall.SIGKILL) }
 
@@ -337,6 +344,23 @@ func (n *node) send(order api.Order) api.OrderResult {
 	}
 	n.learn(result.State)
 	return result
+}
+
+// sendAsync gives an order and delivers its result. An order that is not answered fails the test.
+func (n *node) sendAsync(order api.Order) <-chan api.OrderResult {
+	n.c.t.Helper()
+	order.ClusterUID, order.PodUID, order.Basis = n.c.config.ClusterUID, n.podUID(), n.last().Basis
+	results := make(chan api.OrderResult, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		result, err := client.Send(ctx, n.control(), n.c.controller, order)
+		if err != nil {
+			n.c.t.Errorf("%s: %v", n.name, err)
+		}
+		results <- result
+	}()
+	return results
 }
 
 func (n *node) podUID() string { return "pod-" + n.name }

@@ -21,6 +21,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -95,6 +96,26 @@ func (n *node) execAsync(statement string) <-chan error {
 	}()
 	return outcome
 }
+
+// lock takes a lock as root, which is kept until what it returns is closed.
+func (n *node) lock(statement string) io.Closer {
+	n.c.t.Helper()
+	conn, err := n.root().Conn(context.Background())
+	if err != nil {
+		n.c.t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(context.Background(), statement); err != nil {
+		n.c.t.Fatal(err)
+	}
+	return closer(func() error {
+		_, err := conn.ExecContext(context.Background(), "UNLOCK TABLES")
+		return errors.Join(err, conn.Close())
+	})
+}
+
+type closer func() error
+
+func (c closer) Close() error { return c() }
 
 // query returns the first column of the first row, as root.
 func (n *node) query(query string) string {

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
+	"github.com/presslabs/mysql-apiserver/pkg/gtid"
 )
 
 // newborn is how every start of mysqld has to look: read-only, without a role, following nobody.
@@ -113,9 +114,78 @@ func TestAHungMysqldIsReported(t *testing.T) {
 	if state.GTIDExecuted != "" || state.Message == "" {
 		t.Errorf("a hung mysqld is reported as %s", asJSON(state))
 	}
-	n.refuses(api.Order{Kind: api.OrderDemote, Term: 1}, api.RefusedBusy)
+	n.refuses(api.Order{Kind: api.OrderPromote, Term: 1}, api.RefusedBusy)
 	n.signalMysqld(syscall.SIGCONT)
 	n.waitFor("mysqld to answer again", writable)
+}
+
+// TestAHungMysqldIsKilledByTheOrderToStepDown: whoever is to be fenced is, also when it does not answer; and it comes back read-only.
+func TestAHungMysqldIsKilledByTheOrderToStepDown(t *testing.T) {
+	t.Parallel()
+	for name, order := range map[string]api.Order{
+		"demote": {Kind: api.OrderDemote, Term: 2},
+		"follow": {Kind: api.OrderFollow, Term: 2, Source: &api.Endpoint{Host: "127.0.0.1", Port: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, nil)
+			n := c.addInitialized()
+			n.waitFor("mysqld to run", running)
+			n.promote(1, 0)
+			n.signalMysqld(syscall.SIGSTOP)
+			hung := n.waitFor("mysqld to be reported as hung", func(s api.State) bool { return s.Phase == api.PhaseHung })
+			n.waitFor("heartbeats to go on", func(s api.State) bool { return s.Phase == api.PhaseHung && s.Sequence > hung.Sequence+1 })
+			if result := n.order(order, api.OutcomeDone); result.State.Term != 2 {
+				t.Errorf("the term is not kept: %s", asJSON(result))
+			}
+			state := n.waitFor("mysqld to run again", newborn)
+			if !strings.Contains(state.LastExit, "killed") || state.Term != 2 {
+				t.Errorf("after the order the node reports %s", asJSON(state))
+			}
+		})
+	}
+}
+
+// TestAnOrderThatHangsWithMysqldDoesNotKeepTheTurn: the order that ends the hang must not wait for it.
+func TestAnOrderThatHangsWithMysqldDoesNotKeepTheTurn(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, nil)
+	n := c.addInitialized()
+	n.waitFor("mysqld to run", running)
+	n.promote(1, 0)
+	n.signalMysqld(syscall.SIGSTOP)
+	stuck := n.sendAsync(api.Order{Kind: api.OrderDemote, Term: 2})
+	n.waitFor("the order to be under way", func(s api.State) bool { return s.Term == 2 })
+	n.waitFor("mysqld to be reported as hung", func(s api.State) bool { return s.Phase == api.PhaseHung })
+	if result := <-stuck; result.Outcome != api.OutcomeFailed {
+		t.Errorf("an order that hung with mysqld: %s", asJSON(result))
+	}
+	n.order(api.Order{Kind: api.OrderDemote, Term: 2}, api.OutcomeDone)
+	n.waitFor("mysqld to run again", newborn)
+}
+
+// TestANewerTermInterruptsAnOrder: a promotion that waits for its applier does not keep the node from obeying the next decision.
+func TestANewerTermInterruptsAnOrder(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, nil)
+	primary, replica := newPair(c)
+	primary.exec("CREATE TABLE app_db.t (id INT PRIMARY KEY)")
+	want := gtid.MustParse(primary.query("SELECT @@global.gtid_executed"))
+	replica.waitFor("the table", func(s api.State) bool { return gtid.MustParse(s.GTIDExecuted).Contains(want) })
+	replica.exec("STOP REPLICA SQL_THREAD", "CHANGE REPLICATION SOURCE TO SOURCE_DELAY = 3600", "START REPLICA SQL_THREAD")
+	primary.exec("INSERT INTO app_db.t VALUES (1)")
+	promotion := replica.sendAsync(api.Order{Kind: api.OrderPromote, Term: 2})
+	replica.waitFor("the order to be under way", func(s api.State) bool { return s.Term == 2 && s.Replication.ReceiverState == api.ReceiverOff })
+	replica.refuses(api.Order{Kind: api.OrderFollow, Term: 3, Source: primary.endpoint(), Basis: "1-1"}, api.RefusedOutdated)
+	select {
+	case result := <-promotion:
+		t.Fatalf("a refused order has ended the promotion: %s", asJSON(result))
+	default:
+	}
+	replica.order(api.Order{Kind: api.OrderFollow, Term: 3, Source: primary.endpoint()}, api.OutcomeDone)
+	if result := <-promotion; result.Outcome != api.OutcomeFailed {
+		t.Errorf("the promotion that was overtaken: %s", asJSON(result))
+	}
+	replica.waitFor("replication with acknowledgements", replicating)
 }
 
 func TestMysqldDiesWithTheAgent(t *testing.T) {

@@ -353,6 +353,27 @@ func TestADamagedRelayLogIsFetchedAgain(t *testing.T) {
 	}
 }
 
+// TestAClientsLockDoesNotHoldUpAPromotion: it is cut off together with its lock.
+func TestAClientsLockDoesNotHoldUpAPromotion(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, nil)
+	primary, replica := newPair(c)
+	primary.exec("CREATE TABLE app_db.t (id INT PRIMARY KEY)")
+	want := gtid.MustParse(primary.query("SELECT @@global.gtid_executed"))
+	replica.waitFor("the table", func(s api.State) bool { return gtid.MustParse(s.GTIDExecuted).Contains(want) })
+	backup := replica.lock("FLUSH TABLES WITH READ LOCK")
+	primary.exec("INSERT INTO app_db.t VALUES (1)")
+	primary.kill()
+	replica.order(api.Order{Kind: api.OrderPromote, Term: 2}, api.OutcomeDone)
+	replica.waitFor("being writable", writable)
+	if got := replica.query("SELECT COUNT(*) FROM app_db.t"); got != "1" {
+		t.Errorf("the promoted replica has %s rows, want the acknowledged one", got)
+	}
+	if err := backup.Close(); err == nil {
+		t.Error("the client's lock was there all the time")
+	}
+}
+
 // TestPromotionWaitsForTheApplier: a replica that cannot apply what it has received is not opened for writes.
 func TestPromotionWaitsForTheApplier(t *testing.T) {
 	t.Parallel()

@@ -40,6 +40,8 @@ type DB struct {
 	// observer is used by Observe and AccountStatementWaits, and stays open: while an account-management statement waits for an
 	// acknowledgement, the server lets nobody log in, the agent included.
 	observer atomic.Pointer[sql.Conn]
+	// broken is set when the observer has to be replaced.
+	broken bool
 }
 
 // Open connects as an account over a socket. It fails when the server does not answer yet.
@@ -165,15 +167,24 @@ func (d *DB) with(ctx context.Context, f func(*sql.Conn) error) error {
 	return f(conn)
 }
 
+// isBroken tells whether a connection is of no use after an error.
+func isBroken(err error) bool {
+	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, mysql.ErrInvalidConn) ||
+		errors.Is(err, context.DeadlineExceeded)
+}
+
 // reconnect replaces a broken observer.
-func (d *DB) reconnect(ctx context.Context, err error) {
-	if !errors.Is(err, driver.ErrBadConn) && !errors.Is(err, sql.ErrConnDone) && !errors.Is(err, mysql.ErrInvalidConn) &&
-		!errors.Is(err, context.DeadlineExceeded) {
-		return
+func (d *DB) reconnect(ctx context.Context) error {
+	if !d.broken {
+		return nil
 	}
-	if fresh, err := d.pool.Conn(ctx); err == nil {
-		d.observer.Swap(fresh).Close()
+	fresh, err := d.pool.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to MySQL: %w", err)
 	}
+	d.observer.Swap(fresh).Close()
+	d.broken = false
+	return nil
 }
 
 // Quote returns text as a string literal for a session whose sql_mode is empty, as ours are.

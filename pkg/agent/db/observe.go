@@ -29,10 +29,11 @@ import (
 // Observe reads the server's part of a State. It uses only statements that the server answers while an account-management statement
 // waits for an acknowledgement (SHOW VARIABLES, for one, does not). Not safe for concurrent use.
 func (d *DB) Observe(ctx context.Context) (api.State, error) {
-	state, err := d.observe(ctx)
-	if err != nil {
-		d.reconnect(ctx, err)
+	if err := d.reconnect(ctx); err != nil {
+		return api.State{}, err
 	}
+	state, err := d.observe(ctx)
+	d.broken = isBroken(err)
 	return state, err
 }
 

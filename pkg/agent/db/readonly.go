@@ -51,8 +51,12 @@ func (d *DB) StepDown(ctx context.Context) error {
 			_, err := setter.ExecContext(ctx, "SET GLOBAL super_read_only = ON")
 			done <- err
 		}()
-		err := d.with(ctx, func(conn *sql.Conn) error { return letGo(ctx, conn, setterID, done) })
+		err := d.with(ctx, func(conn *sql.Conn) error { return d.letGo(ctx, conn, setterID, done) })
 		if err != nil {
+			// A statement outlives the connection that it came by, and would take effect when nobody expects it any more.
+			work, cancel := context.WithTimeout(context.WithoutCancel(ctx), recallTimeout)
+			defer cancel()
+			_ = d.exec(work, "KILL "+setterID)
 			return fmt.Errorf("become read-only: %w", err)
 		}
 		if err := d.EndSemiSyncSource(ctx); err != nil {
@@ -63,8 +67,11 @@ func (d *DB) StepDown(ctx context.Context) error {
 	})
 }
 
+// recallTimeout bounds the attempt to recall a statement from a server that may have stopped answering.
+const recallTimeout = 500 * time.Millisecond
+
 // letGo ends what super_read_only, which the session setter is setting, has to wait for. It returns when done delivers.
-func letGo(ctx context.Context, conn *sql.Conn, setterID string, done <-chan error) error {
+func (d *DB) letGo(ctx context.Context, conn *sql.Conn, setterID string, done <-chan error) error {
 	again := time.NewTicker(10 * time.Millisecond) // the server has no event for the states of its sessions
 	defer again.Stop()
 	newest := -1 // of the sessions that were there when the setter began to wait; the commits of later ones do not begin
@@ -81,7 +88,7 @@ func letGo(ctx context.Context, conn *sql.Conn, setterID string, done <-chan err
 				newest = newestOf(sessions)
 			}
 			if !slices.ContainsFunc(sessions, func(s map[string]string) bool { return mayBeTold(s, newest) }) {
-				if _, err := conn.ExecContext(ctx, "SET GLOBAL rpl_semi_sync_source_enabled = OFF"); err != nil {
+				if err := d.EndSemiSyncSource(ctx); err != nil {
 					return errors.Join(err, <-done)
 				}
 			}
@@ -179,12 +186,6 @@ const dismissTimeout = 2 * time.Second
 
 func isDump(session map[string]string) bool {
 	return strings.HasPrefix(session["command"], dumpCommand)
-}
-
-// EndSemiSyncSource turns off the source's side of semi-sync. The server has to be read-only: only the applier's commits may wait then,
-// and nobody is told that they succeeded.
-func (d *DB) EndSemiSyncSource(ctx context.Context) error {
-	return d.exec(ctx, "SET GLOBAL rpl_semi_sync_source_enabled = OFF")
 }
 
 // waitingForAck starts the state of a session whose commit waits for replicas.

@@ -19,10 +19,8 @@ package db
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/gtid"
 )
@@ -237,39 +235,6 @@ func (d *DB) replicaStatus(ctx context.Context) (status map[string]string, execu
 		status = nil
 	}
 	return status, executed, err
-}
-
-// ackTimeout is the longest that the server can wait, 49 days: in effect, it never goes on without an acknowledgement.
-const ackTimeout = (1<<32 - 1) * time.Millisecond
-
-// SetRequiredAcks makes commits wait until so many replicas have confirmed them; 0 lets them go on without.
-func (d *DB) SetRequiredAcks(ctx context.Context, acks int) error {
-	if acks < 0 {
-		return errors.New("the number of acknowledgements is negative")
-	}
-	statements := []string{"SET GLOBAL rpl_semi_sync_replica_enabled = OFF"}
-	if acks == 0 {
-		statements = append(statements, "SET GLOBAL rpl_semi_sync_source_enabled = OFF")
-	} else {
-		statements = append(statements,
-			fmt.Sprintf("SET GLOBAL rpl_semi_sync_source_timeout = %d", ackTimeout.Milliseconds()),
-			"SET GLOBAL rpl_semi_sync_source_wait_point = AFTER_SYNC",
-			"SET GLOBAL rpl_semi_sync_source_wait_no_replica = ON",
-			fmt.Sprintf("SET GLOBAL rpl_semi_sync_source_wait_for_replica_count = %d", acks),
-			"SET GLOBAL rpl_semi_sync_source_enabled = ON",
-		)
-	}
-	return d.exec(ctx, statements...)
-}
-
-// SemiSyncClients returns the number of connected replicas that confirm commits.
-func (d *DB) SemiSyncClients(ctx context.Context) (clients int, err error) {
-	err = d.with(ctx, func(conn *sql.Conn) error {
-		status, err := row(ctx, conn, "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_source_clients'")
-		clients = number(status["value"])
-		return err
-	})
-	return clients, err
 }
 
 // SetRootPassword changes the password of root where such an account exists.

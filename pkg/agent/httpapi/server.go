@@ -25,6 +25,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
@@ -46,18 +47,25 @@ type Server struct {
 	control, probes *http.Server
 	controlListener net.Listener
 	probeListener   net.Listener
+
+	// closing is closed when streams have to end, streams counts those that have not. mu keeps one from beginning after that.
+	mu      sync.Mutex
+	closing chan struct{}
+	streams sync.WaitGroup
 }
 
 const (
 	// writeTimeout bounds how long a client may take to accept a State. One that hangs has to connect again.
 	writeTimeout = 5 * time.Second
+	// lastWordTimeout bounds the time for sending the last State.
+	lastWordTimeout = 500 * time.Millisecond
 	// maxOrderBytes bounds the size of an order.
 	maxOrderBytes = 64 << 10
 )
 
 // Listen opens both ports: the control API at controlAddr with the certificates of tlsDir, the probes at probeAddr.
 func Listen(node Node, controlAddr, probeAddr, tlsDir string, logger *slog.Logger) (*Server, error) {
-	s := &Server{node: node}
+	s := &Server{node: node, closing: make(chan struct{})}
 	var err error
 	if s.controlListener, err = net.Listen("tcp", controlAddr); err != nil {
 		return nil, fmt.Errorf("serve the control API: %w", err)
@@ -95,8 +103,22 @@ func (s *Server) Serve() error {
 	return nil
 }
 
-// Close ends all connections at once.
+// Close sends the last State to those who watch, and ends all connections.
 func (s *Server) Close() {
+	s.mu.Lock()
+	if !s.isClosing() {
+		close(s.closing)
+	}
+	s.mu.Unlock()
+	ended := make(chan struct{})
+	go func() {
+		s.streams.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(lastWordTimeout):
+	}
 	s.control.Close()
 	s.probes.Close()
 }
@@ -124,23 +146,53 @@ func answer(w http.ResponseWriter, ok bool) {
 	fmt.Fprintln(w, "ok")
 }
 
+// beginStream tells whether a stream may begin, which then ends with streams.Done.
+func (s *Server) beginStream() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosing() {
+		return false
+	}
+	s.streams.Add(1)
+	return true
+}
+
+func (s *Server) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
 // state streams States until the client goes.
 func (s *Server) state(w http.ResponseWriter, r *http.Request) {
+	if !s.beginStream() {
+		http.Error(w, "the agent is stopping", http.StatusServiceUnavailable)
+		return
+	}
+	defer s.streams.Done()
 	w.Header().Set("Content-Type", "application/jsonl")
 	stream := http.NewResponseController(w)
 	encoder := json.NewEncoder(w)
 	heartbeat := time.NewTicker(api.HeartbeatInterval)
 	defer heartbeat.Stop()
-	for {
+	for last := false; ; {
 		state, changed := s.node.State()
 		// The deadline is an aid; a writer without it still ends when the connection does.
 		_ = stream.SetWriteDeadline(time.Now().Add(writeTimeout))
 		if encoder.Encode(state) != nil || stream.Flush() != nil {
 			return
 		}
+		if last {
+			return
+		}
 		select {
 		case <-r.Context().Done():
 			return
+		case <-s.closing:
+			last = true
 		case <-changed:
 		case <-heartbeat.C:
 		}
