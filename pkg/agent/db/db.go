@@ -42,6 +42,8 @@ type DB struct {
 	observer atomic.Pointer[sql.Conn]
 	// broken is set when the observer has to be replaced.
 	broken bool
+	// meter is Observe's.
+	meter lagMeter
 }
 
 // Open connects as an account over a socket. It fails when the server does not answer yet.

@@ -23,7 +23,6 @@ import (
 	"strings"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
-	"github.com/presslabs/mysql-apiserver/pkg/gtid"
 )
 
 // Observe reads the server's part of a State. It uses only statements that the server answers while an account-management statement
@@ -58,7 +57,11 @@ func (d *DB) observe(ctx context.Context) (api.State, error) {
 	for _, s := range statuses {
 		status[strings.ToLower(s["variable_name"])] = s["value"]
 	}
-	return stateFrom(variables, status, replica)
+	state, err := stateFrom(variables, status, replica)
+	if err == nil && state.Replication != nil {
+		state.Replication.LagSeconds, err = d.lag(ctx, state.Replication.GTIDRetrieved, state.GTIDExecuted)
+	}
+	return state, err
 }
 
 // stateFrom makes a State from what the server says.
@@ -85,12 +88,12 @@ func stateFrom(variables, status, replica map[string]string) (api.State, error) 
 		state.SemiSync.RequiredAcks = number(variables["required_acks"])
 	}
 	if replica["source_host"] != "" {
-		state.Replication, err = replicationFrom(replica, state.GTIDExecuted)
+		state.Replication = replicationFrom(replica)
 	}
-	return state, err
+	return state, nil
 }
 
-func replicationFrom(replica map[string]string, executed string) (*api.Replication, error) {
+func replicationFrom(replica map[string]string) *api.Replication {
 	r := &api.Replication{
 		SourceHost:     replica["source_host"],
 		SourcePort:     number(replica["source_port"]),
@@ -100,32 +103,11 @@ func replicationFrom(replica map[string]string, executed string) (*api.Replicati
 		GTIDRetrieved:  oneLine(replica["retrieved_gtid_set"]),
 	}
 	r.LastError = joinErrors(replica["last_io_errno"], replica["last_io_error"], replica["last_sql_errno"], replica["last_sql_error"])
-	lag, err := lagOf(replica["seconds_behind_source"], r.GTIDRetrieved, executed)
-	r.LagSeconds = lag
-	return r, err
+	return r
 }
 
 // receiverStates translates SHOW REPLICA STATUS to the words of performance_schema.
 var receiverStates = map[string]string{"Yes": api.ReceiverOn, "No": api.ReceiverOff, "Connecting": api.ReceiverConnecting}
-
-// lagOf prefers the GTIDs' word: the server does not tell its lag while the receiver is not connected.
-func lagOf(seconds, retrieved, executed string) (*int64, error) {
-	received, err := gtid.Parse(retrieved)
-	if err != nil {
-		return nil, err
-	}
-	applied, err := gtid.Parse(executed)
-	if err != nil {
-		return nil, err
-	}
-	if applied.Contains(received) {
-		return new(int64), nil
-	}
-	if n, err := strconv.ParseInt(seconds, 10, 64); err == nil {
-		return &n, nil
-	}
-	return nil, nil
-}
 
 func joinErrors(ioNumber, ioError, sqlNumber, sqlError string) string {
 	var parts []string
