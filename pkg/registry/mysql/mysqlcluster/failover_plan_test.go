@@ -106,7 +106,9 @@ func TestRefusedFailovers(t *testing.T) {
 
 		"being deleted":   {changes{func(c *mysql.MysqlCluster) { c.DeletionTimestamp = &metav1.Time{} }}, graceful(""), cannot + "the cluster is being deleted"},
 		"not initialised": {changes{func(c *mysql.MysqlCluster) { c.Status = mysql.MysqlClusterStatus{} }}, graceful("foo-mysql-1"), cannot + "the cluster has no data yet: it is Pending"},
-		"stopped":         {changes{func(c *mysql.MysqlCluster) { c.Spec.Replicas = ptr.To[int32](0) }}, graceful(""), cannot + "the cluster is stopped: spec.replicas is 0"},
+		"being initialised": {changes{func(c *mysql.MysqlCluster) { c.Status.InitializedAt, c.Status.Phase = nil, "Initializing" }}, graceful("foo-mysql-1"),
+			cannot + "the cluster has no data yet: it is Initializing"},
+		"stopped": {changes{func(c *mysql.MysqlCluster) { c.Spec.Replicas = ptr.To[int32](0) }}, graceful(""), cannot + "the cluster is stopped: spec.replicas is 0"},
 		"single node": {changes{func(c *mysql.MysqlCluster) { c.Status.Nodes = c.Status.Nodes[:1] }}, forced("foo-mysql-0", 7),
 			cannot + "the cluster has a single node, foo-mysql-0: there is no other that could be the primary"},
 		"a request is recorded": {changes{func(c *mysql.MysqlCluster) {
@@ -305,6 +307,22 @@ func TestCandidatesAreExplained(t *testing.T) {
 	}
 	if got, want := forced.candidates[1].Reason, "is Unhealthy (connects to the primary), is Joining, is 1 s behind, is missing 2 transactions"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What the primary lacks can not be had by following it, so a switchover does not wait for it; a forced change gives it up.
+func TestErrantTransactionsOfOthersAreMissedByForceOnly(t *testing.T) {
+	const errant = "9e11fa47-71ca-11e1-9e33-c80aa9429562:1"
+	cluster := serving(t, executed(2, gtids(98)+","+errant))
+	for mode, want := range map[mysql.FailoverMode]string{mysql.FailoverGraceful: "", mysql.FailoverForced: errant} {
+		plan, err := planFailover(cluster, &mysql.MysqlFailoverSpec{Mode: mode, Target: "foo-mysql-1", Term: ptr.To[int64](7)}, "bob", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(plan.candidates, func(c mysql.FailoverCandidate) bool { return c.Name == "foo-mysql-1" })
+		if got := plan.candidates[i].MissingGTIDs; got != want || plan.status().GivenUpGTIDs != want {
+			t.Errorf("%s: missing %q, given up %q, want %q", mode, got, plan.status().GivenUpGTIDs, want)
+		}
 	}
 }
 
