@@ -66,6 +66,8 @@ func run(args []string) error {
 	flags.StringVar(&options.ProbeAddress, "probe-address", options.ProbeAddress, "address of the probes")
 	flags.StringVar(&options.MySQLHost, "mysql-host", options.MySQLHost, "address that MySQL listens on (default: every address)")
 	flags.IntVar(&options.MySQLPort, "mysql-port", options.MySQLPort, "port that MySQL listens on")
+	flags.StringVar(&options.AdminHost, "admin-host", options.AdminHost, "the one address of MySQL's administrative interface, for replicas (default: the pod's)")
+	flags.IntVar(&options.AdminPort, "admin-port", options.AdminPort, "port of MySQL's administrative interface")
 	flags.DurationVar(&options.PollInterval, "poll-interval", options.PollInterval, "how often MySQL is asked for its state")
 	flags.DurationVar(&options.FilesInterval, "files-interval", options.FilesInterval, "how often mounted Secrets are looked at")
 	flags.DurationVar(&options.HungAfter, "hung-after", options.HungAfter, "how long MySQL may be silent before it counts as hung")

@@ -43,8 +43,9 @@ func internalAccountStatements(c credentials) string {
 		}
 	}
 	account("'"+api.AccountAgent+"'@'localhost'", c.agent, "", "ALL PRIVILEGES ON *.* TO %s WITH GRANT OPTION")
-	account("'"+api.AccountReplication+"'@'%'", c.replication, " REQUIRE SSL", "REPLICATION SLAVE ON *.* TO %s")
-	account("'"+api.AccountClone+"'@'%'", c.clone, " REQUIRE SSL", "BACKUP_ADMIN ON *.* TO %s")
+	// SERVICE_CONNECTION_ADMIN lets an account use the administrative interface, and nothing else.
+	account("'"+api.AccountReplication+"'@'%'", c.replication, " REQUIRE SSL", "REPLICATION SLAVE, SERVICE_CONNECTION_ADMIN ON *.* TO %s")
+	account("'"+api.AccountClone+"'@'%'", c.clone, " REQUIRE SSL", "BACKUP_ADMIN, SERVICE_CONNECTION_ADMIN ON *.* TO %s")
 	return out.String()
 }
 

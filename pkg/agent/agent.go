@@ -90,6 +90,9 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 }
 
 func newAgent(options Options, log *slog.Logger) (*Agent, error) {
+	if options.AdminHost == "" {
+		return nil, fmt.Errorf("no address for MySQL's administrative interface: %s is empty, and --admin-host is not given", api.EnvPodIP)
+	}
 	config, err := options.loadConfig()
 	if err != nil {
 		return nil, err

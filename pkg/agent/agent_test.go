@@ -131,10 +131,10 @@ func TestNextPauseGrowsWithFailures(t *testing.T) {
 
 func TestOptionsComeFromTheEnvironment(t *testing.T) {
 	env := map[string]string{
-		api.EnvPodName: "foo-mysql-2", api.EnvPodUID: "u", api.EnvOrdinal: "2", api.EnvMemoryRequest: "1073741824", api.EnvCPULimit: "500",
+		api.EnvPodName: "foo-mysql-2", api.EnvPodUID: "u", api.EnvOrdinal: "2", api.EnvMemoryRequest: "1073741824", api.EnvCPULimit: "500", api.EnvPodIP: "10.0.0.7",
 	}
 	o, err := NewOptions(func(name string) string { return env[name] })
-	if err != nil || o.PodName != "foo-mysql-2" || o.Ordinal != 2 || o.MemoryBytes != 1<<30 || o.CPUMillis != 500 || o.VolumeDir != api.VolumeDir {
+	if err != nil || o.PodName != "foo-mysql-2" || o.Ordinal != 2 || o.MemoryBytes != 1<<30 || o.CPUMillis != 500 || o.VolumeDir != api.VolumeDir || o.AdminHost != "10.0.0.7" || o.AdminPort != api.AdminPort {
 		t.Errorf("NewOptions = %+v, %v", o, err)
 	}
 	for name, value := range map[string]string{api.EnvPodName: "", api.EnvOrdinal: "", api.EnvMemoryRequest: "1Gi", api.EnvCPULimit: "-1"} {

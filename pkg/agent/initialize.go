@@ -62,7 +62,7 @@ func (a *Agent) initialize(ctx context.Context) error {
 // runInitialize makes an empty server in dir.
 func (a *Agent) runInitialize(ctx context.Context, dir string, options ...string) error {
 	configFile := a.runFile("initialize.cnf")
-	if err := a.writeConfig(ctx, configFile, dir); err != nil {
+	if err := a.writeConfig(ctx, configFile, dir, ""); err != nil {
 		return err
 	}
 	return a.runToEnd(ctx, a.mysqldArgv(configFile, append([]string{"--initialize-insecure", "--skip-log-bin"}, options...)...))

@@ -251,7 +251,7 @@ func (a *Agent) startMysqld(ctx context.Context, output *outputLog) (*process.Pr
 	if err != nil {
 		return nil, err
 	}
-	if err := a.writeConfig(ctx, a.runFile("my.cnf"), a.volume.DataDir()); err != nil {
+	if err := a.writeConfig(ctx, a.runFile("my.cnf"), a.volume.DataDir(), a.options.AdminHost); err != nil {
 		return nil, err
 	}
 	if err := writePrivate(a.startFile(), startStatements(creds, a.config.InitFileExtraSQL)); err != nil {
@@ -273,8 +273,8 @@ func (a *Agent) mysqldArgv(configFile string, options ...string) []string {
 	return slices.Concat(a.options.Mysqld, []string{"--defaults-file=" + configFile}, a.options.MysqldOptions, options)
 }
 
-// writeConfig generates a my.cnf for a data directory.
-func (a *Agent) writeConfig(ctx context.Context, path, dataDir string) error {
+// writeConfig generates a my.cnf for a data directory. Without adminHost there is no administrative interface.
+func (a *Agent) writeConfig(ctx context.Context, path, dataDir, adminHost string) error {
 	version, err := a.mysqldVersion(ctx)
 	if err != nil {
 		return err
@@ -284,22 +284,24 @@ func (a *Agent) writeConfig(ctx context.Context, path, dataDir string) error {
 		reportHost += "." + a.config.HostDomain
 	}
 	text, err := mycnf.Generate(mycnf.Input{
-		Version:     version,
-		ServerID:    uint32(a.config.ServerIDOffset) + uint32(a.options.Ordinal),
-		ReportHost:  reportHost,
-		Port:        a.options.MySQLPort,
-		BindAddress: a.options.MySQLHost,
-		DataDir:     dataDir,
-		TempDir:     a.volume.TempDir(),
-		Socket:      a.runFile(socketName),
-		PIDFile:     a.runFile(pidName),
-		CA:          a.caFile(),
-		Cert:        filepath.Join(a.options.TLSDir, httpapi.CertFile),
-		Key:         filepath.Join(a.options.TLSDir, httpapi.KeyFile),
-		MemoryBytes: a.options.MemoryBytes,
-		CPUMillis:   a.options.CPUMillis,
-		VolumeBytes: a.config.VolumeBytes,
-		User:        a.config.MysqlConf,
+		Version:      version,
+		ServerID:     uint32(a.config.ServerIDOffset) + uint32(a.options.Ordinal),
+		ReportHost:   reportHost,
+		Port:         a.options.MySQLPort,
+		BindAddress:  a.options.MySQLHost,
+		AdminAddress: adminHost,
+		AdminPort:    a.options.AdminPort,
+		DataDir:      dataDir,
+		TempDir:      a.volume.TempDir(),
+		Socket:       a.runFile(socketName),
+		PIDFile:      a.runFile(pidName),
+		CA:           a.caFile(),
+		Cert:         filepath.Join(a.options.TLSDir, httpapi.CertFile),
+		Key:          filepath.Join(a.options.TLSDir, httpapi.KeyFile),
+		MemoryBytes:  a.options.MemoryBytes,
+		CPUMillis:    a.options.CPUMillis,
+		VolumeBytes:  a.config.VolumeBytes,
+		User:         a.config.MysqlConf,
 	})
 	if err != nil {
 		return fmt.Errorf("generate my.cnf: %w", err)

@@ -45,6 +45,9 @@ type Options struct {
 	// MySQLHost is the address that MySQL listens on; empty means every address.
 	MySQLHost string
 	MySQLPort int
+	// AdminHost and AdminPort are what MySQL's administrative interface listens on, for replicas: one address, not a wildcard.
+	AdminHost string
+	AdminPort int
 
 	// PodName names the node. MemoryBytes and CPUMillis are 0 if not known.
 	PodName     string
@@ -93,6 +96,8 @@ func NewOptions(getenv func(string) string) (Options, error) {
 		ControlAddress:  ":" + strconv.Itoa(api.ControlPort),
 		ProbeAddress:    ":" + strconv.Itoa(api.ProbePort),
 		MySQLPort:       api.MySQLPort,
+		AdminHost:       getenv(api.EnvPodIP),
+		AdminPort:       api.AdminPort,
 		PodName:         getenv(api.EnvPodName),
 		PodUID:          getenv(api.EnvPodUID),
 		Ordinal:         int(number(api.EnvOrdinal, true)),

@@ -43,6 +43,10 @@ type Input struct {
 	ReportHost  string
 	Port        int
 	BindAddress string
+	// AdminAddress and AdminPort are what the administrative interface listens on, one address and no wildcard. Without an address
+	// there is none.
+	AdminAddress string
+	AdminPort    int
 
 	// DataDir holds everything that MySQL keeps, the binary and relay logs included.
 	DataDir string

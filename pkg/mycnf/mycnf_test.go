@@ -24,6 +24,7 @@ import (
 func input(version string, user map[string]string) Input {
 	return Input{
 		Version: version, ServerID: 101, ReportHost: "foo-mysql-1.foo.ns.svc", Port: 3306,
+		AdminAddress: "10.0.0.7", AdminPort: 33062,
 		DataDir: "/v/data", TempDir: "/v/tmp",
 		Socket: "/r/mysql.sock", PIDFile: "/r/mysqld.pid", CA: "/t/ca.crt", Cert: "/t/tls.crt", Key: "/t/tls.key",
 		MemoryBytes: gibi, CPUMillis: 2000, VolumeBytes: 10 * gibi, User: user,
@@ -60,6 +61,7 @@ func TestGenerateKeepsTheSafetyRules(t *testing.T) {
 			"gtid_mode": "ON", "enforce_gtid_consistency": "ON", "log_replica_updates": "ON",
 			"innodb_flush_log_at_trx_commit": "1", "sync_binlog": "1", "relay_log_recovery": "OFF",
 			"binlog_error_action": "ABORT_SERVER", "disabled_storage_engines": "MyISAM,CSV,ARCHIVE,BLACKHOLE,FEDERATED,MRG_MYISAM", "skip_name_resolve": "ON", "server_id": "101",
+			"admin_address": "10.0.0.7", "admin_port": "33062", "create_admin_listener_thread": "ON", "admin_ssl_ca": "/t/ca.crt",
 		} {
 			if got[name] != want {
 				t.Errorf("MySQL %s: %s = %q, want %q", version, name, got[name], want)

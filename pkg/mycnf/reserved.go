@@ -22,6 +22,7 @@ import "strings"
 const (
 	whyPaths       = "the agent decides where files, sockets and logs are"
 	whyNetwork     = "the Services of the cluster depend on the address and port"
+	whyAdmin       = "the nodes replicate from each other over the administrative interface"
 	whyIdentity    = "the identity of a node comes from its ordinal and spec.serverIDOffset"
 	whyGTID        = "replication, cloning and failover of the cluster depend on GTIDs"
 	whyBinlog      = "each node needs a complete binary log, so that any replica can become the primary"
@@ -51,6 +52,7 @@ var reserved = map[string]string{
 	"innodb_temp_tablespaces_dir": whyPaths,
 
 	"port": whyNetwork, "bind_address": whyNetwork, "skip_networking": whyNetwork,
+	"admin_address": whyAdmin, "admin_port": whyAdmin, "create_admin_listener_thread": whyAdmin,
 	"mysqlx": whyXProtocol, "mysqlx_port": whyXProtocol, "mysqlx_socket": whyXProtocol, "mysqlx_bind_address": whyXProtocol,
 
 	"server_id": whyIdentity, "server_id_bits": whyIdentity, "report_host": whyIdentity, "report_port": whyIdentity,
@@ -75,6 +77,8 @@ var reserved = map[string]string{
 	"relay_log": whyRelayLog, "relay_log_index": whyRelayLog, "relay_log_recovery": whyRelayLog, "relay_log_purge": whyRelayLog,
 
 	"ssl_ca": whyTLS, "ssl_capath": whyTLS, "ssl_cert": whyTLS, "ssl_key": whyTLS, "ssl_crl": whyTLS, "ssl_crlpath": whyTLS, "ssl": whyTLS,
+	"admin_ssl": whyTLS, "admin_ssl_ca": whyTLS, "admin_ssl_capath": whyTLS, "admin_ssl_cert": whyTLS, "admin_ssl_key": whyTLS,
+	"admin_ssl_crl": whyTLS, "admin_ssl_crlpath": whyTLS,
 	"clone_ssl_ca": whyTLS, "clone_ssl_cert": whyTLS, "clone_ssl_key": whyTLS,
 
 	"plugin_load": whyPlugins, "clone": whyPlugins,

@@ -127,5 +127,15 @@ func fixed(in Input, v version) map[string]string {
 		"ssl_key":            in.Key,
 		"loose_clone_ssl_ca": in.CA,
 	}
+	if in.AdminAddress != "" {
+		// Replicas connect there, so that clients can not use up the connections that commits are waiting for. The thread of its own
+		// serves them also while the one for clients is busy.
+		settings["admin_address"] = in.AdminAddress
+		settings["admin_port"] = itoa(in.AdminPort)
+		settings["create_admin_listener_thread"] = "ON"
+		settings["admin_ssl_ca"] = in.CA
+		settings["admin_ssl_cert"] = in.Cert
+		settings["admin_ssl_key"] = in.Key
+	}
 	return settings
 }

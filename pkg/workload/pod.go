@@ -183,6 +183,7 @@ func mysqlContainer(c *v1alpha1.MysqlCluster, image string) (*corev1ac.Container
 		WithEnv(environment(user.Resources)...).
 		WithPorts(
 			corev1ac.ContainerPort().WithName(mysqlPortName).WithContainerPort(api.MySQLPort).WithProtocol(corev1.ProtocolTCP),
+			corev1ac.ContainerPort().WithName(adminPortName).WithContainerPort(api.AdminPort).WithProtocol(corev1.ProtocolTCP),
 			corev1ac.ContainerPort().WithName(controlPortName).WithContainerPort(api.ControlPort).WithProtocol(corev1.ProtocolTCP),
 			corev1ac.ContainerPort().WithName(probePortName).WithContainerPort(api.ProbePort).WithProtocol(corev1.ProtocolTCP),
 		).

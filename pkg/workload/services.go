@@ -29,6 +29,7 @@ import (
 
 const (
 	mysqlPortName   = "mysql"
+	adminPortName   = "mysql-admin"
 	controlPortName = "agent"
 	probePortName   = "probes"
 )
@@ -54,6 +55,7 @@ func headlessService(c *v1alpha1.MysqlCluster) *corev1ac.ServiceApplyConfigurati
 		WithSelector(NodeLabels(c.Name)).
 		WithPorts(
 			corev1ac.ServicePort().WithName(mysqlPortName).WithPort(api.MySQLPort).WithTargetPort(intstr.FromString(mysqlPortName)),
+			corev1ac.ServicePort().WithName(adminPortName).WithPort(api.AdminPort).WithTargetPort(intstr.FromString(adminPortName)),
 			corev1ac.ServicePort().WithName(controlPortName).WithPort(api.ControlPort).WithTargetPort(intstr.FromString(controlPortName)),
 		))
 }

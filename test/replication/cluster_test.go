@@ -123,6 +123,7 @@ type node struct {
 	name        string
 	ordinal     int
 	mysqlPort   int
+	adminPort   int
 	controlPort int
 	probePort   int
 	// handover is how long the agent waits for another primary before it ends.
@@ -153,7 +154,7 @@ func (c *cluster) prepare() *node {
 	ordinal := len(c.nodes)
 	n := &node{
 		c: c, ordinal: ordinal, name: fmt.Sprintf("foo-mysql-%d", ordinal),
-		mysqlPort: freePort(c.t), controlPort: freePort(c.t), probePort: freePort(c.t), news: make(chan struct{}),
+		mysqlPort: freePort(c.t), adminPort: freePort(c.t), controlPort: freePort(c.t), probePort: freePort(c.t), news: make(chan struct{}),
 	}
 	c.nodes = append(c.nodes, n)
 	cert, key := c.authority.issue(c.t, n.name)
@@ -203,6 +204,8 @@ func (n *node) start() {
 		"--probe-address", fmt.Sprintf("127.0.0.1:%d", n.probePort),
 		"--mysql-host", "127.0.0.1",
 		"--mysql-port", strconv.Itoa(n.mysqlPort),
+		"--admin-host", "127.0.0.1",
+		"--admin-port", strconv.Itoa(n.adminPort),
 		"--poll-interval", "100ms",
 		"--files-interval", "200ms",
 		"--hung-after", "2s",
@@ -260,8 +263,9 @@ func (n *node) stopWatching() { n.stop() }
 
 func (n *node) control() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(n.controlPort)) }
 
+// endpoint is where other nodes reach the node: its administrative interface.
 func (n *node) endpoint() *api.Endpoint {
-	return &api.Endpoint{Host: "127.0.0.1", Port: n.mysqlPort}
+	return &api.Endpoint{Host: "127.0.0.1", Port: n.adminPort}
 }
 
 // watch keeps a stream to the agent open, as the controller does.

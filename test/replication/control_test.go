@@ -138,6 +138,7 @@ func TestRotatedCertificatesAreUsed(t *testing.T) {
 	// The control API at once, MySQL when the agent has looked at the files.
 	n.order(api.Order{Kind: api.OrderPromote, Term: 1}, api.OutcomeDone)
 	n.eventually("MySQL to use the new certificate", func() bool { return n.root().Ping() == nil })
+	n.eventually("the administrative interface to use it too", func() bool { return n.openAt(n.adminPort, "root", rootPassword).Ping() == nil })
 }
 
 func TestRootsPasswordFollowsTheSecret(t *testing.T) {

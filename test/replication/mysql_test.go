@@ -50,12 +50,14 @@ func runAsOptions() []string {
 }
 
 // open returns connections of an account to the node's MySQL, over TLS.
-func (n *node) open(user, password string) *sql.DB {
+func (n *node) open(user, password string) *sql.DB { return n.openAt(n.mysqlPort, user, password) }
+
+func (n *node) openAt(port int, user, password string) *sql.DB {
 	n.c.t.Helper()
 	pool := x509.NewCertPool()
 	pool.AddCert(n.c.authority.cert)
 	config := mysql.NewConfig()
-	config.Net, config.Addr = "tcp", fmt.Sprintf("127.0.0.1:%d", n.mysqlPort)
+	config.Net, config.Addr = "tcp", fmt.Sprintf("127.0.0.1:%d", port)
 	config.User, config.Passwd = user, password
 	config.TLS = &tls.Config{RootCAs: pool, ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
 	config.Logger = log.New(io.Discard, "", 0)

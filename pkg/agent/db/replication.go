@@ -245,5 +245,5 @@ func (d *DB) SetRootPassword(ctx context.Context, password string) error {
 
 // ReloadTLS makes the server read its certificate files again.
 func (d *DB) ReloadTLS(ctx context.Context) error {
-	return d.exec(ctx, "ALTER INSTANCE RELOAD TLS")
+	return d.exec(ctx, "ALTER INSTANCE RELOAD TLS", "ALTER INSTANCE RELOAD TLS FOR CHANNEL mysql_admin")
 }
