@@ -95,7 +95,7 @@ func (s *Clients) write(ctx context.Context, writer int) {
 			}
 		}
 		w := history.Write{Writer: writer, Seq: seq, Register: seq%registerEvery == 0, Node: c.node, Start: time.Now()}
-		err := s.writeOne(ctx, c, w)
+		err := writeOne(ctx, c, w, s.load.Patience)
 		w.End, w.Outcome = time.Now(), outcome(err)
 		if err != nil {
 			w.Error = err.Error()
@@ -119,11 +119,12 @@ func (s *Clients) connectToPrimary(ctx context.Context) (*conn, error) {
 	}
 	ctx, cancel := within(ctx, min(s.load.Patience, time.Second))
 	defer cancel()
-	return s.cluster.connect(ctx, pod, appUser, appPassword)
+	return s.cluster.connect(ctx, pod)
 }
 
-func (s *Clients) writeOne(ctx context.Context, c *conn, w history.Write) error {
-	ctx, cancel := within(ctx, s.load.Patience)
+// writeOne makes one write, and waits for its answer no longer than the client's patience lasts.
+func writeOne(ctx context.Context, c *conn, w history.Write, patience time.Duration) error {
+	ctx, cancel := within(ctx, patience)
 	defer cancel()
 	statement := "INSERT INTO rows_of (writer, seq) VALUES (?, ?)"
 	if w.Register {
@@ -153,7 +154,7 @@ func (c *Cluster) connectBriefly(ctx context.Context, node string) (*conn, error
 	}
 	ctx, cancel := within(ctx, time.Second)
 	defer cancel()
-	return c.connect(ctx, pod, appUser, appPassword)
+	return c.connect(ctx, pod)
 }
 
 // readFrom reads over one connection while the Service leads to its node.
@@ -189,11 +190,4 @@ func (s *Clients) highest(ctx context.Context, c *conn) (map[int]int64, error) {
 		highest[writer] = seq
 	}
 	return highest, rows.Err()
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

@@ -28,6 +28,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -79,6 +80,9 @@ type ClusterConfig struct {
 	// Fast trades the durability against a crash of the machine, which never happens here, for speed.
 	Fast bool
 }
+
+// redoLog is small to spare memory.
+const redoLog = "32M"
 
 const (
 	namespace  = "chaos"
@@ -186,7 +190,7 @@ func (c *Cluster) createObjects(ctx context.Context) error {
 			PodSpec: v1alpha1.PodSpec{Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("512Mi")},
 			}},
-			MysqlConf: map[string]intstr.IntOrString{"innodb-redo-log-capacity": intstr.FromString("32M")},
+			MysqlConf: map[string]intstr.IntOrString{"innodb-redo-log-capacity": intstr.FromString(redoLog)},
 		},
 	}
 	if c.Config.Fast {
@@ -207,12 +211,29 @@ func (c *Cluster) Close() error {
 		c.Control.SetKube(Refuse)
 		errs = append(errs, c.Control.close())
 	}
+	c.lab.API.Set(Pass)
 	c.stop()
 	c.running.Wait()
+	errs = append(errs, c.deleteObject())
 	for _, file := range c.logs {
 		errs = append(errs, file.Close())
 	}
 	return errors.Join(append(errs, os.RemoveAll(filepath.Join(c.lab.dir, c.Config.Name)))...)
+}
+
+// deleteObject removes the cluster's object, so that the next cluster's controller does not find it.
+func (c *Cluster) deleteObject() error {
+	ctx, cancel := within(context.Background(), time.Minute)
+	defer cancel()
+	clusters := c.mysql.MysqlV1alpha1().MysqlClusters(namespace)
+	_, err := clusters.Patch(ctx, c.Config.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+	if err == nil {
+		err = clusters.Delete(ctx, c.Config.Name, metav1.DeleteOptions{})
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("remove the cluster's object: %w", err)
+	}
+	return nil
 }
 
 // Get reads the cluster's object.

@@ -20,7 +20,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -96,7 +95,7 @@ func (c *Cluster) HealNetwork() error {
 	var errs []error
 	pods := c.Pods()
 	for _, a := range pods {
-		errs = append(errs, a.Place.Heal(c.lab.Hub.IP), c.lab.Hub.Heal(a.Place.IP))
+		errs = append(errs, a.Place.Heal(c.lab.Hub.IP), c.lab.Hub.Heal(a.Place.IP), a.Place.Heal(c.lab.Clients.IP), c.lab.Clients.Heal(a.Place.IP))
 		for _, b := range pods {
 			if a != b {
 				errs = append(errs, a.Place.Heal(b.Place.IP))
@@ -109,7 +108,17 @@ func (c *Cluster) HealNetwork() error {
 // API is the controller's way to our API server.
 func (c *Cluster) API() *Proxy { return c.lab.API }
 
-// within bounds a context.
-func within(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, d)
+// Isolate cuts all lines of a node, those to the clients too.
+func (c *Cluster) Isolate(node string) error {
+	pod := c.Pod(node)
+	if pod == nil {
+		return fmt.Errorf("%s has no pod", node)
+	}
+	errs := []error{c.CutFromController(node), c.CutController(node), pod.Place.Cut(c.lab.Clients.IP), c.lab.Clients.Cut(pod.Place.IP)}
+	for _, other := range c.Pods() {
+		if other != pod {
+			errs = append(errs, pod.Place.Cut(other.Place.IP), other.Place.Cut(pod.Place.IP))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -18,14 +18,10 @@ package lab
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net"
 	"strconv"
 	"syscall"
@@ -87,44 +83,16 @@ func (c *Cluster) replicaEndpoint(node string) *corev1.Pod {
 	})
 }
 
-// connect opens one connection to a pod's MySQL, as a client.
-func (c *Cluster) connect(ctx context.Context, pod *corev1.Pod, user, password string) (*conn, error) {
+// connect opens one connection to a pod's MySQL, as the application.
+func (c *Cluster) connect(ctx context.Context, pod *corev1.Pod) (*conn, error) {
 	secret, err := c.secret(workload.TLSSecretName(c.Config.Name))
 	if err != nil {
 		return nil, err
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(secret["ca.crt"])
-	config := mysql.NewConfig()
-	config.Net, config.Addr = "tcp", net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(api.MySQLPort))
-	config.User, config.Passwd, config.DBName = user, password, database
-	config.TLS = &tls.Config{RootCAs: pool, ServerName: workload.PrimaryServiceName(c.Config.Name), MinVersion: tls.VersionTLS12}
-	config.Logger = log.New(io.Discard, "", 0)
-	config.InterpolateParams = true
-	config.DialFunc = func(ctx context.Context, _, addr string) (net.Conn, error) { return c.lab.Clients.Dial(ctx, addr) }
-	connector, err := mysql.NewConnector(config)
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", pod.Name, err)
-	}
-	db := sql.OpenDB(connector)
-	one, err := db.Conn(ctx)
-	if err != nil {
-		db.Close()
-		return nil, fmt.Errorf("connect to %s: %w", pod.Name, err)
-	}
-	return &conn{Conn: one, db: db, node: pod.Name}, nil
-}
-
-// conn is one connection, which is never replaced silently.
-type conn struct {
-	*sql.Conn
-	db   *sql.DB
-	node string
-}
-
-func (c *conn) close() {
-	c.Conn.Close()
-	c.db.Close()
+	return connect(ctx, c.lab.Clients, server{
+		node: pod.Name, address: net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(api.MySQLPort)),
+		ca: secret[workload.CACertKey], name: workload.PrimaryServiceName(c.Config.Name), user: appUser, password: appPassword, database: database,
+	})
 }
 
 // Errors by which the server says that it did not do what it was asked for.
@@ -160,20 +128,18 @@ func (c *Cluster) Prepare(ctx context.Context) error {
 	if pod == nil {
 		return errors.New("the Service of the primary leads nowhere")
 	}
-	conn, err := c.connect(ctx, pod, appUser, appPassword)
+	conn, err := c.connect(ctx, pod)
 	if err != nil {
 		return err
 	}
 	defer conn.close()
-	for _, statement := range []string{
-		"CREATE TABLE rows_of (id BIGINT AUTO_INCREMENT PRIMARY KEY, writer INT NOT NULL, seq BIGINT NOT NULL, KEY (writer, seq))",
-		"CREATE TABLE registers (writer INT PRIMARY KEY, value BIGINT NOT NULL)",
-	} {
-		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("%s: %w", statement, err)
-		}
-	}
-	return nil
+	return conn.exec(ctx, tables...)
+}
+
+// tables are what clients write to.
+var tables = []string{
+	"CREATE TABLE rows_of (id BIGINT AUTO_INCREMENT PRIMARY KEY, writer INT NOT NULL, seq BIGINT NOT NULL, KEY (writer, seq))",
+	"CREATE TABLE registers (writer INT PRIMARY KEY, value BIGINT NOT NULL)",
 }
 
 // Finals reads all of every node, once they have caught up with each other.
@@ -220,7 +186,7 @@ func (c *Cluster) finals(ctx context.Context) ([]history.Final, error) {
 
 func (c *Cluster) final(ctx context.Context, pod *corev1.Pod) (history.Final, error) {
 	f := history.Final{Node: pod.Name, Rows: map[history.Row]int{}, Registers: map[int]int64{}}
-	conn, err := c.connect(ctx, pod, appUser, appPassword)
+	conn, err := c.connect(ctx, pod)
 	if err != nil {
 		return f, err
 	}

@@ -1,0 +1,57 @@
+/*
+Copyright The MySQL API Server Authors.
+
+Licensed under the Apache License, Version 2.0 (the "License");
+you may not use this file except in compliance with the License.
+You may obtain a copy of the License at
+
+    http://www.apache.org/licenses/LICENSE-2.0
+
+Unless required by applicable law or agreed to in writing, software
+distributed under the License is distributed on an "AS IS" BASIS,
+WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+See the License for the specific language governing permissions and
+limitations under the License.
+*/
+
+package bench
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestQuantileIsTheNearestRank(t *testing.T) {
+	var values []time.Duration
+	for i := 100; i > 0; i-- {
+		values = append(values, time.Duration(i))
+	}
+	for share, want := range map[float64]time.Duration{0.5: 50, 0.9: 90, 0.99: 99, 1: 100} {
+		if got := quantile(values, share); got != want {
+			t.Errorf("%v of 1 to 100 is %d instead of %d", share, got, want)
+		}
+	}
+	if got := quantile([]time.Duration{7}, 0.99); got != 7 {
+		t.Errorf("of one value: %d", got)
+	}
+	if got := quantile(nil, 0.5); got != 0 {
+		t.Errorf("of none: %d", got)
+	}
+}
+
+func TestPrintComparesWithTheFirstSeries(t *testing.T) {
+	var out strings.Builder
+	err := Print(&out, []Series{
+		{Name: "floor", Samples: []Sample{{Gap: 100 * time.Millisecond}}},
+		{Name: "killed", Samples: []Sample{{Gap: 250 * time.Millisecond, Detect: 5 * time.Millisecond}}, Failures: 1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"250", "2.5", "1 FAILED", "5"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in\n%s", want, out.String())
+		}
+	}
+}
