@@ -70,6 +70,18 @@ endif
 e2e: up ## The whole product on the local Kubernetes (as root; starts it if need be).
 	go test -count=1 -v -timeout 45m ./test/e2e/...
 
+# Processes in network namespaces that the programs make: as root, or as an ordinary user where user namespaces are allowed.
+ROUNDS ?= 20
+SEED ?= 1
+.PHONY: chaos
+chaos: mysql ## Let everything go wrong with clusters of processes, and check what clients saw: make chaos ROUNDS=100 SEED=7.
+	go run ./test/chaos/cmd/chaos --rounds $(ROUNDS) --seed $(SEED) --logs $(WORK)/chaos
+
+.PHONY: bench-failover
+bench-failover: ROUNDS = 50
+bench-failover: mysql ## Measure how long writes are away when the primary is lost, beside bare MySQL: make bench-failover ROUNDS=50.
+	go run ./test/chaos/cmd/bench --rounds $(ROUNDS) --logs $(WORK)/bench
+
 .PHONY: verify
 verify: verify-generated lint ## Check what needs no running: generated code, formatting, vet, static analysis, modules, imports.
 	go mod tidy -diff
