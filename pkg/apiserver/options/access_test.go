@@ -32,8 +32,8 @@ import (
 	"github.com/presslabs/mysql-apiserver/pkg/certs"
 )
 
-// withCertificate is a client of the shared server with another certificate.
-func withCertificate(t *testing.T, ca *certs.CA, user string, groups ...string) *rest.Config {
+// withCertificate is a client of the same server with another certificate.
+func withCertificate(t *testing.T, base *rest.Config, ca *certs.CA, user string, groups ...string) *rest.Config {
 	t.Helper()
 	cert, key, err := ca.Issue(certs.Leaf{
 		CommonName: user, Organization: groups, Usages: []x509.ExtKeyUsage{certs.UsageClient},
@@ -42,7 +42,7 @@ func withCertificate(t *testing.T, ca *certs.CA, user string, groups ...string) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := rest.AnonymousClientConfig(server.Config)
+	config := rest.AnonymousClientConfig(base)
 	config.CertData, config.KeyData = cert, key
 	return config
 }
@@ -72,9 +72,9 @@ func TestStandaloneLetsNobodyElseIn(t *testing.T) {
 	}{
 		{"nobody", anonymous, apierrors.IsForbidden},
 		{"a token", token, apierrors.IsForbidden},
-		{"another CA", withCertificate(t, foreign, "admin", "system:masters"), apierrors.IsUnauthorized},
-		{"another group", withCertificate(t, ca, "admin", "others"), apierrors.IsForbidden},
-		{"the user by name", withCertificate(t, ca, "admin"), apierrors.IsForbidden},
+		{"another CA", withCertificate(t, server.Config, foreign, "admin", "system:masters"), apierrors.IsUnauthorized},
+		{"another group", withCertificate(t, server.Config, ca, "admin", "others"), apierrors.IsForbidden},
+		{"the user by name", withCertificate(t, server.Config, ca, "admin"), apierrors.IsForbidden},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestStandaloneLetsNobodyElseIn(t *testing.T) {
 			}
 		})
 	}
-	if _, err := clusters(t, withCertificate(t, ca, "somebody", "system:masters")).List(t.Context(), metav1.ListOptions{}); err != nil {
+	if _, err := clusters(t, withCertificate(t, server.Config, ca, "somebody", "system:masters")).List(t.Context(), metav1.ListOptions{}); err != nil {
 		t.Errorf("the group of the only user is refused: %v", err)
 	}
 }

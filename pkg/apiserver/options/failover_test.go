@@ -40,10 +40,19 @@ import (
 
 const source = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 
-// serve makes a cluster of three nodes whose status is that of one that does well, in term 7, as its controller would write it.
+// serve makes a cluster on the shared server whose status is that of one that does well.
 func serve(t *testing.T, name string) *v1alpha1.MysqlCluster {
 	t.Helper()
-	cluster := create(t, newCluster(name))
+	return serveOn(t, server.Config, name)
+}
+
+// serveOn makes such a cluster: of three nodes, in term 7, with the status that its controller would write.
+func serveOn(t *testing.T, config *rest.Config, name string) *v1alpha1.MysqlCluster {
+	t.Helper()
+	cluster, err := clusters(t, config).Create(t.Context(), newCluster(name), metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	node := func(ordinal int, role v1alpha1.NodeRole, last int, lag *int64) v1alpha1.NodeStatus {
 		return v1alpha1.NodeStatus{
 			Name: fmt.Sprintf("%s-mysql-%d", name, ordinal), Role: role, Health: v1alpha1.NodeHealthy,
@@ -56,8 +65,7 @@ func serve(t *testing.T, name string) *v1alpha1.MysqlCluster {
 			node(0, v1alpha1.NodeRolePrimary, 100, nil), node(1, v1alpha1.NodeRoleReplica, 100, ptr.To[int64](0)), node(2, v1alpha1.NodeRoleReplica, 98, ptr.To[int64](45)),
 		},
 	}
-	cluster, err := clusters(t, server.Config).UpdateStatus(t.Context(), cluster, metav1.UpdateOptions{})
-	if err != nil {
+	if cluster, err = clusters(t, config).UpdateStatus(t.Context(), cluster, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return cluster
