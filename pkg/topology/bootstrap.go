@@ -103,6 +103,7 @@ func (v *view) initialized(n *node) *Record {
 	}
 	next.Initialized = true
 	next.RequiredAcks = 0
+	next.Members = []string{n.Name}
 	return &next
 }
 
@@ -121,7 +122,7 @@ func (v *view) initialize() []NodeOrder {
 			return nil
 		}
 	}
-	return []NodeOrder{{Node: n.Name, Order: api.Order{ClusterUID: v.ClusterUID, Term: v.Record.Term, Kind: api.OrderInitialize}}}
+	return []NodeOrder{v.order(n, api.Order{Kind: api.OrderInitialize})}
 }
 
 func (v *view) anyKept() bool {

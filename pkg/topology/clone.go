@@ -17,54 +17,46 @@ limitations under the License.
 package topology
 
 import (
-	"fmt"
-	"strings"
+	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
+	"github.com/presslabs/mysql-apiserver/pkg/gtid"
 )
 
-// clone orders a node without data to copy those of another one.
+// brokenGrace is how long a replica may fail to replicate before it counts as one that does not mend by itself.
+const brokenGrace = time.Minute
+
+// clone orders a node without data, or one whose data are of no use any more, to copy those of another one.
 //
 // A cluster that has been initialised never makes an empty server again (safety rule 7). The donor is a healthy replica that has caught up; the
 // primary only if there is none. MySQL lets a donor serve one clone at a time; a report does not say whom a node is cloning from, so
 // one clone runs at a time in the cluster.
-//
-// If the primary itself has lost its data, it is cloned back from the replica that has all that any replica has received. Enough replicas
-// have to be heard of to be sure that each acknowledged commit is on at least one of them.
 func (v *view) clone(size int) []NodeOrder {
-	var receiver *node
-	for _, n := range v.nodes {
-		if n.busy() {
-			v.waiting = n.Name + " to copy its data"
-			return nil
-		}
-		if receiver == nil && n.Ordinal < size && n.empty() && !n.Terminating {
-			receiver = n
-		}
-	}
-	if v.primary != nil && v.primary.empty() {
-		receiver = v.primary
-	}
-	if receiver == nil || receiver.Terminating {
-		return nil
-	}
 	if v.nothingLeft() {
 		v.block(reasonNoData, "the cluster was initialised, but no node holds data any more: all volumes were lost. Nothing is done, so that a "+
 			"volume that is found again can still be attached. To start anew with an empty database, delete the MysqlCluster and create it again")
 		return nil
 	}
-	var donor *node
-	if receiver == v.primary {
-		donor = v.primaryDonor()
-	} else {
-		donor = v.replicaDonor()
+	var receiver *node
+	for _, n := range v.others() {
+		if n.busy() {
+			v.waiting = n.Name + " to copy its data"
+			return nil
+		}
+		if receiver == nil && n.Ordinal < size && !n.Terminating && (n.empty() || v.useless(n) && v.spares(n)) {
+			receiver = n
+		}
 	}
+	if receiver == nil {
+		return nil
+	}
+	donor := v.donor(receiver)
 	if donor == nil {
 		return nil
 	}
-	return []NodeOrder{{Node: receiver.Name, Order: api.Order{
-		ClusterUID: v.ClusterUID, Term: v.Record.Term, Kind: api.OrderClone, Source: endpoint(donor),
-	}}}
+	return []NodeOrder{v.order(receiver, api.Order{
+		Kind: api.OrderClone, Source: &api.Endpoint{Host: donor.Host, Port: api.MySQLPort}, Discard: !receiver.empty(),
+	})}
 }
 
 // nothingLeft is true when all nodes report, and none of them has data or is getting some.
@@ -77,10 +69,10 @@ func (v *view) nothingLeft() bool {
 	return true
 }
 
-// replicaDonor is the node that a replica is cloned from.
-func (v *view) replicaDonor() *node {
+// donor is the node that another one is cloned from.
+func (v *view) donor(receiver *node) *node {
 	for _, n := range v.others() {
-		if v.caughtUp(n) && v.errant(n) == "" {
+		if n != receiver && v.caughtUp(n) && v.errant(n) == "" && !n.State.Joining {
 			return n
 		}
 	}
@@ -91,61 +83,37 @@ func (v *view) replicaDonor() *node {
 	return nil
 }
 
-// primaryDonor is the node that a primary which has lost its data is cloned from.
-func (v *view) primaryDonor() *node {
-	var heard []*node
-	var silent []string
-	replicas := 0
-	for _, n := range v.others() {
-		if n.Ordinal >= v.Size && !n.Exists {
-			// Removed: nothing has been counted on it since.
-			continue
-		}
-		replicas++
-		if n.known() && (v.connected(n) || !n.Memory.HeardAt.After(v.primary.Memory.HeardSince)) {
-			// Its report is older than the loss: it may have received more since.
-			v.waiting = n.Name + " to report since the primary has come back without data"
-			v.wakeIn(api.HeartbeatInterval)
-			return nil
-		}
-		if n.running() && !n.Terminating {
-			heard = append(heard, n)
-		} else {
-			silent = append(silent, n.Name)
-		}
+// useless is true when a node's data may be replaced by a copy of the others': it can never follow again. Either all that it has, the primary
+// has too; or its user's policy is to give up what it has beyond that.
+func (v *view) useless(n *node) bool {
+	if !v.serving() || v.pending() != nil || !n.running() || n.writable() {
+		return false
 	}
-	// Each acknowledged commit is on RequiredAcks of the replicas, so only fewer than that many may be missing.
-	if v.Record.RequiredAcks == 0 || len(heard) == 0 || len(heard) < replicas-v.Record.RequiredAcks+1 {
-		problem := "it took writes alone, so the replicas may lack some of them. Bring its volume back"
-		if v.Record.RequiredAcks > 0 {
-			problem = "not enough replicas report to be sure that nothing is missing (silent: " + strings.Join(silent, ", ") +
-				"). Bring its volume or these replicas back"
-		}
-		v.block(reasonPrimaryLost, fmt.Sprintf("the primary %s has lost its volume, and %s", v.primary.Name, problem))
-		return nil
+	if v.errant(n) != "" {
+		return v.Spec.RebuildErrant
 	}
-	best, problem := mostAdvanced(heard)
-	if best == nil {
-		if v.stillApplying(heard) {
-			v.waiting = "the replicas to apply what they have received"
-			return nil
-		}
-		v.block(reasonPrimaryLost, fmt.Sprintf("the primary %s has lost its volume, and %s", v.primary.Name, problem))
-		return nil
+	if v.missesPurged(n) {
+		return true
 	}
-	return best
+	return v.Spec.RebuildErrant && !n.Memory.BrokenSince.IsZero() && v.over(n.Memory.BrokenSince, brokenGrace)
 }
 
-// stillApplying is true when one of the nodes has received all that any of them has, so that it only has to apply it.
-func (v *view) stillApplying(nodes []*node) bool {
-	for _, n := range nodes {
-		ahead := true
-		for _, other := range nodes {
-			ahead = ahead && n.received.Contains(other.received)
-		}
-		if ahead {
-			return true
+// spares is true when the record stays true without the node's data: enough others hold what was acknowledged.
+func (v *view) spares(n *node) bool {
+	complete := 0
+	for _, o := range v.voters() {
+		if o.Name != n.Name && v.connected(o) && o.received.Contains(v.primary.executed) {
+			complete++
 		}
 	}
-	return false
+	return complete >= v.Record.RequiredAcks
+}
+
+// missesPurged is true when the node lacks transactions that the primary has removed from its binary logs.
+func (v *view) missesPurged(n *node) bool {
+	if !v.serving() || n == v.primary || !n.running() {
+		return false
+	}
+	purged, err := gtid.Parse(v.primary.State.GTIDPurged)
+	return err == nil && !n.received.Contains(purged)
 }

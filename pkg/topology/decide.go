@@ -22,16 +22,18 @@ limitations under the License.
 //
 //  1. A cluster of zero replicas is stopped. Nothing is decided, all volumes and the record stay.
 //  2. A cluster without data is bootstrapped (bootstrap.go): on a fresh volume, or from volumes that were kept.
-//  3. A record that is older than what the nodes have accepted is brought up to date (stale.go).
-//  4. The number of acknowledgements follows the size of the cluster and the replicas that are there (durability.go).
+//  3. A record that is older than what the nodes have accepted is brought up to date (stale.go), and who may hold data is recorded (members.go).
+//  4. A change of the primary that was recorded is brought to its end (transition.go). A lost primary is replaced (failover.go); one that
+//     works hands over when it is asked to, or has to go (switchover.go).
+//  5. The number of acknowledgements follows the size of the cluster and the replicas that are there (durability.go).
 //
 // The first of these steps that wants another record gets it, and nothing else happens until it is stored (safety rule 2). If none
 // does, the record stands and what follows from it is done:
 //
-//  5. The primary is promoted (promote.go), nodes with data follow it (follow.go), nodes without are cloned (clone.go).
-//  6. The StatefulSet gets its size, volumes that are no longer needed are released (size.go), and at most one pod is replaced by
+//  6. The primary is promoted (promote.go), nodes with data follow it (follow.go), nodes without are cloned (clone.go).
+//  7. The StatefulSet gets its size, volumes that are no longer needed are released (size.go), and at most one pod is replaced by
 //     one with the wanted configuration (rollout.go).
-//  7. All of it is told to people (status.go).
+//  8. All of it is told to people (status.go).
 //
 // Each step looks at the present only, so that a controller that was killed between any two of them goes on where the other
 // one was.
@@ -43,6 +45,7 @@ func Decide(o Observed) Decision {
 	d := Decision{Size: o.Spec.Replicas}
 	if o.Spec.Replicas > 0 {
 		d.Record = v.nextRecord()
+		d.Ended = v.ended
 		if d.Record == nil {
 			v.act(&d)
 		} else {
@@ -56,7 +59,7 @@ func Decide(o Observed) Decision {
 
 // nextRecord is the record that has to be stored before anything else is done, or nil if the present one stands.
 func (v *view) nextRecord() *Record {
-	for _, step := range []func() *Record{v.bootstrap, v.catchUp, v.durability} {
+	for _, step := range []func() *Record{v.bootstrap, v.catchUp, v.members, v.transition, v.failover, v.switchover, v.durability} {
 		if next := step(); next != nil {
 			return next
 		}

@@ -28,7 +28,8 @@ import "time"
 //   - Raising it: tell the primary first. Record it when the primary has confirmed the demand, and that many replicas have received
 //     all that it has committed with the lower one.
 //   - Removing nodes: what they hold may be what the record counts on. It is recorded that nothing is certain, while the demand stays; then
-//     they are removed; then it is recorded again what the nodes that stay hold.
+//     they are removed; then it is recorded again what the nodes that stay hold. The same for a node whose data are to be replaced, if
+//     there are not enough others.
 //
 // When is the demand lowered? If the cluster becomes smaller; and with Preferred, when commits would wait for replicas that are not there. The
 // primary has to say so itself: too few connected replicas, or sessions that wait while nothing is committed. If, besides, the nodes
@@ -70,16 +71,22 @@ func (v *view) durability() *Record {
 		// What the replicas hold is all that is left to go by; it stays true until a primary can be told otherwise.
 		return nil
 	}
+	if ok, _ := v.safe(); v.pending() != nil && (!ok || !v.serving()) {
+		// Whether the new primary may be opened is judged by what was acknowledged before.
+		return nil
+	}
 	demand, next := v.demand(), v.Record
 	switch {
 	case demand < v.Record.RequiredAcks:
 		next.RequiredAcks = demand
 	case v.shrinks():
 		next.RequiredAcks = 0
+	case v.rebuildsOne():
+		next.RequiredAcks--
 	case demand > v.Record.RequiredAcks && v.confirmed(demand):
 		next.RequiredAcks = demand
 	}
-	if next == v.Record {
+	if next.RequiredAcks == v.Record.RequiredAcks {
 		return nil
 	}
 	return &next
@@ -127,6 +134,16 @@ func (v *view) stuck(acks int) (usable int, stuck bool) {
 	return acks, false
 }
 
+// rebuildsOne is true when a node's data are to be replaced by a copy, and there are not as many nodes besides it as the record counts on.
+func (v *view) rebuildsOne() bool {
+	for _, n := range v.others() {
+		if v.useless(n) && v.isMember(n) && len(v.voters())-1 < v.Record.RequiredAcks {
+			return true
+		}
+	}
+	return false
+}
+
 // lasted is true when something has been so for longer than the grace period; zero means that it is not so at all.
 func (v *view) lasted(since time.Time) bool {
 	if since.IsZero() {
@@ -151,7 +168,9 @@ func (v *view) confirmed(acks int) bool {
 			return false
 		}
 	}
-	return v.count(func(n *node) bool { return v.connected(n) && n.received.Contains(v.primary.executed) }) >= acks
+	return v.count(func(n *node) bool {
+		return v.connected(n) && v.errant(n) == "" && n.received.Contains(v.primary.executed)
+	}) >= acks
 }
 
 func (v *view) count(is func(*node) bool) int {

@@ -163,25 +163,34 @@ func TestStoppedClusterKeepsItsRecord(t *testing.T) {
 	}
 }
 
-func TestMemorySettlesOnTheSecondReportOfADemand(t *testing.T) {
-	report := func(sequence int64, acks int) *api.State {
-		return &api.State{PodUID: "pod", Phase: api.PhaseRunning, Sequence: sequence, SemiSync: api.SemiSync{SourceEnabled: acks > 0, RequiredAcks: acks}}
-	}
+// TestMemorySettles: all that was committed with another demand is in a report only if that was made wholly with this one, and no order of
+// another one can arrive any more.
+func TestMemorySettles(t *testing.T) {
 	var m Memory
 	var last *api.State
-	for _, step := range []struct {
-		acks    int
-		ordered bool
-		want    bool
+	for i, step := range []struct {
+		acks  int
+		basis string
+		do    func()
+		want  bool
 	}{
-		{0, false, false}, {0, false, true}, {1, false, false}, {1, false, true}, {1, true, false}, {1, false, true},
+		{0, "a", nil, false}, // somebody else may have sent an order
+		{0, "a", nil, false},
+		{0, "b", nil, true}, // that would be refused by now
+		{1, "b", nil, false},
+		{1, "b", nil, true},
+		{1, "b", func() { m = m.Ordered("b") }, false},
+		{1, "b", nil, false},
+		{1, "c", nil, true},
+		{1, "c", func() { m = m.Ordered("c") }, false},
+		{1, "c", func() { m = m.Answered() }, true}, // it was refused
 	} {
-		if step.ordered {
-			m = m.Ordered()
+		if step.do != nil {
+			step.do()
 		}
-		next := report(1, step.acks)
-		if last != nil {
-			next.Sequence = last.Sequence + 1
+		next := &api.State{
+			PodUID: "pod", Phase: api.PhaseRunning, Sequence: int64(i + 1), Basis: step.basis,
+			SemiSync: api.SemiSync{SourceEnabled: step.acks > 0, RequiredAcks: step.acks},
 		}
 		m = m.Observe(last, next, noon)
 		if m.Settled != step.want {

@@ -18,6 +18,7 @@ package topology
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -63,6 +64,7 @@ func healthy(replicas int) *Observed {
 	o := fresh(replicas)
 	o.Record = Record{Primary: nodeName(0), Term: 3, RequiredAcks: requiredAcks(replicas), Initialized: true}
 	for i := range o.Nodes {
+		o.Record.Members = append(o.Record.Members, nodeName(i))
 		o.Nodes[i].Ready = true
 		o.Nodes[i].State = replica()
 		o.Nodes[i].Memory.Settled = true
@@ -86,7 +88,7 @@ func replica() *api.State {
 	return &api.State{
 		ClusterUID: myUID, Phase: api.PhaseRunning, HasData: true, Term: 3, Role: api.RoleReplica, ServerUUID: uuidB, GTIDExecuted: theTx, SuperReadOnly: true,
 		Replication: &api.Replication{
-			SourceHost: nodeName(0), SourcePort: api.MySQLPort, ReceiverState: api.ReceiverOn, ApplierRunning: true, LagSeconds: &lag,
+			SourceHost: nodeName(0), SourcePort: api.AdminPort, ReceiverState: api.ReceiverOn, ApplierRunning: true, LagSeconds: &lag,
 			GTIDRetrieved: theTx,
 		},
 		SemiSync: api.SemiSync{ReplicaEnabled: true},
@@ -130,7 +132,7 @@ func wantRecord(t *testing.T, d Decision, want Record) {
 	if d.Record == nil {
 		t.Fatalf("no record; %s", d.Status.Phase)
 	}
-	if *d.Record != want {
+	if !reflect.DeepEqual(*d.Record, want) {
 		t.Errorf("the record is %+v instead of %+v", *d.Record, want)
 	}
 	if len(d.Orders) > 0 || d.Replace != "" || len(d.ReleaseVolumes) > 0 {

@@ -34,29 +34,44 @@ func (v *view) follow() []NodeOrder {
 	}
 	var orders []NodeOrder
 	for _, n := range v.others() {
-		if !n.running() || n.Terminating {
-			continue
+		if order, ok := v.followOrder(n); ok {
+			orders = append(orders, v.order(n, order))
 		}
-		order := api.Order{ClusterUID: v.ClusterUID, Term: v.Record.Term, Kind: api.OrderFollow, Source: endpoint(v.primary)}
-		switch {
-		case v.following(n) && !n.writable():
-			continue
-		case v.errant(n) != "":
-			if !n.writable() {
-				continue
-			}
-			order.Kind, order.Source = api.OrderDemote, nil
-		case n.writable():
-			// Whatever it may be compared with, it has to stop taking writes now.
-			if !v.comparable() {
-				order.Kind, order.Source = api.OrderDemote, nil
-			}
-		case !v.comparable():
-			continue
-		}
-		orders = append(orders, NodeOrder{Node: n.Name, Order: order})
 	}
 	return orders
+}
+
+// followOrder is the order that makes a node follow the primary, if there is one to give.
+func (v *view) followOrder(n *node) (order api.Order, ok bool) {
+	demote, follow := api.Order{Kind: api.OrderDemote}, api.Order{Kind: api.OrderFollow, Source: v.source()}
+	if n.hasData() && n.State.Phase == api.PhaseHung && n.State.Term < v.Record.Term {
+		// The old primary: should it wake up, it would still take itself for the primary.
+		return demote, true
+	}
+	if !n.running() || n.Terminating && !n.writable() {
+		return order, false
+	}
+	op := v.pending()
+	handsOver := op != nil && op.Kind == KindSwitchover && n.Name == op.From
+	switch {
+	case v.following(n) && !n.writable():
+		if n.State.Joining && v.serving() && v.connected(n) && n.received.Contains(v.primary.executed) {
+			follow.Joined = true
+			return follow, true
+		}
+		return order, false
+	case handsOver:
+		// What it has beyond the new primary's, that one is about to receive from it.
+		return follow, true
+	case v.errant(n) != "":
+		// Left alone, but out of the way of a change of the primary.
+		return demote, n.writable() || op != nil && n.State.Term < v.Record.Term
+	case !v.comparable():
+		// Whatever it may be compared with, it has to stop taking writes now.
+		return demote, n.writable()
+	default:
+		return follow, true
+	}
 }
 
 // comparable is true when the primary's transactions are known, or it is known to have none.
@@ -68,7 +83,7 @@ func (v *view) errant(n *node) string {
 	if n == v.primary || v.primary == nil || !v.primary.running() || !n.running() {
 		return ""
 	}
-	extra := n.received.Subtract(v.primary.executed)
+	extra := n.received.Subtract(v.primary.received)
 	if extra.IsEmpty() {
 		return ""
 	}
@@ -82,7 +97,16 @@ func (v *view) errant(n *node) string {
 // allNumbers, after the UUID of a server, makes the set of all transactions that it will ever number.
 const allNumbers = ":1-9223372036854775806"
 
-func endpoint(n *node) *api.Endpoint { return &api.Endpoint{Host: n.Host, Port: api.MySQLPort} }
+// source is where the replicas replicate from: where clients can not use up the connections.
+func (v *view) source() *api.Endpoint {
+	return &api.Endpoint{Host: v.primary.Host, Port: api.AdminPort}
+}
+
+// order completes an order to a node.
+func (v *view) order(n *node, o api.Order) NodeOrder {
+	o.ClusterUID, o.Term, o.Basis = v.ClusterUID, v.Record.Term, n.State.Basis
+	return NodeOrder{Node: n.Name, Order: o}
+}
 
 func parseSet(s string) (gtid.Set, error) {
 	set, err := gtid.Parse(s)

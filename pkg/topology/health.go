@@ -57,8 +57,14 @@ func (v *view) primaryHealth(n *node) (Health, string) {
 // replicaHealth is that of a node besides the primary. A replica that can not reach a primary which is away still serves reads.
 func (v *view) replicaHealth(n *node) (Health, string) {
 	if errant := v.errant(n); errant != "" {
+		if v.Spec.RebuildErrant {
+			return Unhealthy, fmt.Sprintf("holds transactions that the primary does not have: %s. It is cloned again", errant)
+		}
 		return Unhealthy, fmt.Sprintf("holds transactions that the primary does not have: %s. It is left alone, read-only; if they are not "+
 			"needed, %s: it is cloned again", errant, discardData(n))
+	}
+	if v.missesPurged(n) {
+		return Unhealthy, "lacks transactions that the primary has removed from its binary logs already: it is cloned again"
 	}
 	r := n.State.Replication
 	switch {
@@ -71,9 +77,23 @@ func (v *view) replicaHealth(n *node) (Health, string) {
 			return Unhealthy, "does not replicate: " + r.LastError
 		}
 		return Unhealthy, "connects to the primary"
+	case v.lags(n):
+		return Unhealthy, fmt.Sprintf("lags by %d s, spec.maxSlaveLatency is %d", *r.LagSeconds, v.Spec.MaxLag)
 	default:
 		return Healthy, ""
 	}
+}
+
+// lags is true when a replica is too far behind to serve clients. One that was, has to come down to half of the limit.
+func (v *view) lags(n *node) bool {
+	lag, limit := n.State.Replication.LagSeconds, v.Spec.MaxLag
+	if limit == 0 || lag == nil {
+		return false
+	}
+	if !n.Served {
+		limit /= 2
+	}
+	return *lag > limit
 }
 
 // discardData tells a person how to have a node begin anew without data. The claim comes first: it then goes together with the pod. The

@@ -38,6 +38,8 @@ type Observed struct {
 	TemplateApplied bool
 	// Nodes are the nodes that have a pod or a volume, and those that should have, by ordinal.
 	Nodes []Node
+	// GaveUpAt is when a switchover was given up last; zero if it never was.
+	GaveUpAt time.Time
 }
 
 // Spec is what the user asks for, as far as it concerns the roles of the nodes.
@@ -48,6 +50,12 @@ type Spec struct {
 	ReadOnly   bool
 	// ConfigHash is the hash that the pods' AnnotationConfigHash should have.
 	ConfigHash string
+	// PauseRollout keeps pods from being replaced because of their configuration.
+	PauseRollout bool
+	// RebuildErrant has nodes with transactions of their own cloned again instead of being kept.
+	RebuildErrant bool
+	// MaxLag is the lag, in seconds, above which a replica does not serve clients; 0 for no limit.
+	MaxLag int64
 }
 
 // Record is the part of the cluster's status that decisions are made from: what was decided before. It is persisted before
@@ -62,6 +70,11 @@ type Record struct {
 	RequiredAcks int
 	// Initialized is true once the cluster's data exist.
 	Initialized bool
+	// Members are the names of the nodes that may hold acknowledged commits: those that were ever told to follow a primary, and the
+	// primaries. Sorted.
+	Members []string
+	// Operation is the change of the primary that was asked for or is under way, nil if there is none.
+	Operation *Operation
 }
 
 // Node is what is known of one node.
@@ -81,6 +94,10 @@ type Node struct {
 	Ready bool
 	// ConfigHash is the pod's AnnotationConfigHash.
 	ConfigHash string
+	// Served is true while the pod is labelled healthy: clients are led to it.
+	Served bool
+	// Drained is true when the machine that the pod runs on is to be emptied: nothing is scheduled to it any more.
+	Drained bool
 	// Problem says in plain words why the pod does not run, as far as Kubernetes tells; empty if it runs.
 	Problem string
 
@@ -101,6 +118,8 @@ type Node struct {
 type Decision struct {
 	// Record is the new record to persist, nil if the present one stands.
 	Record *Record
+	// Ended is the operation that ends with that record, nil if none does. It is kept for people to read.
+	Ended *Operation
 	// Orders are to be sent to the nodes' agents, at most one to each.
 	Orders []NodeOrder
 	// Size is the number of replicas that the StatefulSet is to have.
@@ -153,6 +172,8 @@ type Status struct {
 	Nodes []NodeStatus
 	// ReadyNodes is the number of healthy nodes.
 	ReadyNodes int
+	// UpdatedNodes is the number of nodes that have the wanted configuration.
+	UpdatedNodes int
 }
 
 // Verdict is whether something is so, and why.
@@ -191,4 +212,6 @@ type NodeStatus struct {
 	Role    Role
 	Health  Health
 	Message string
+	// Joining is true while the node has not caught up since it was cloned.
+	Joining bool
 }

@@ -33,34 +33,53 @@ func (v *view) promote() []NodeOrder {
 		v.waiting = v.Record.Primary + " to exist"
 		return nil
 	}
-	if !n.running() || n.Terminating {
+	if n.known() && n.State.Phase == api.PhaseHung && v.over(n.Memory.PhaseSince, hungGrace) {
+		// Nobody can take its place. Started again, it may work.
+		return []NodeOrder{v.order(n, api.Order{Kind: api.OrderDemote})}
+	}
+	if !n.running() || n.Terminating && !v.serving() {
 		return nil
 	}
-	acks := v.demand()
+	// Never less than the record says: as long as a change of the primary is not safe, the record stays.
+	acks := max(v.demand(), v.Record.RequiredAcks)
 	s := n.State
 
 	readOnly := v.Spec.ReadOnly
+	if ok, why := v.safe(); !ok {
+		if v.pending().Kind == KindSwitchover {
+			// It goes on receiving what the old primary still has.
+			v.waiting = why
+			return nil
+		}
+		// It may get ready: it receives nothing more, and applies what it has.
+		v.waiting = why
+		readOnly = true
+	}
 	if other := v.otherWritable(); other != nil && s.SuperReadOnly {
 		// Never two: the other one is told to stop in the same decision, and this one is opened once it has.
 		v.waiting = fmt.Sprintf("%s to stop taking writes", other.Name)
 		readOnly = true
 	}
 
-	mayOpen := acks == 0 || s.SemiSync.Clients >= acks
 	switch {
 	case !v.obeys(n, api.RolePrimary):
 	case demanded(s) != acks:
 	case readOnly && !s.SuperReadOnly:
-	case !readOnly && s.SuperReadOnly && mayOpen:
+	case !readOnly && s.SuperReadOnly && s.SemiSync.Clients >= acks:
+	case acks > v.Record.RequiredAcks && n.Memory.Doubtful():
+		// Before more acknowledgements are recorded, an order that demands fewer must not be able to arrive any more: this one replaces it.
 	default:
 		if !readOnly && s.SuperReadOnly {
 			v.waiting = fmt.Sprintf("%d of %d replicas to connect before %s takes writes", acks-s.SemiSync.Clients, acks, n.Name)
 		}
 		return nil
 	}
-	return []NodeOrder{{Node: n.Name, Order: api.Order{
-		ClusterUID: v.ClusterUID, Term: v.Record.Term, Kind: api.OrderPromote, RequiredAcks: acks, ReadOnly: readOnly,
-	}}}
+	return []NodeOrder{v.order(n, api.Order{Kind: api.OrderPromote, RequiredAcks: acks, ReadOnly: readOnly})}
+}
+
+// mayOpen is true when enough replicas are connected to the recorded primary for its commits to be acknowledged.
+func (v *view) mayOpen() bool {
+	return v.primary.State.SemiSync.Clients >= max(v.demand(), v.Record.RequiredAcks)
 }
 
 // otherWritable is a node that takes writes without being the recorded primary, or nil.

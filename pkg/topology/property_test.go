@@ -17,8 +17,11 @@ limitations under the License.
 package topology
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +32,7 @@ import (
 func (w *world) live() {
 	w.now = w.now.Add(time.Second)
 	w.statefulSet()
+	w.deliver()
 	for _, m := range w.nodes {
 		m.finish()
 		m.replicate()
@@ -46,10 +50,21 @@ func (w *world) live() {
 
 // finish ends what is going on on an empty volume.
 func (m *machine) finish() {
+	if m.leaving > 0 {
+		if m.leaving--; m.leaving == 0 {
+			m.stop()
+		}
+	}
 	if !m.pod || (m.w.faults && m.w.chance(40)) {
 		return
 	}
 	switch m.phase {
+	case api.PhaseStarting:
+		m.phase = api.PhaseRunning
+	case api.PhaseHung:
+		if m.w.chance(20) {
+			m.phase = api.PhaseRunning // with all that it was
+		}
 	case api.PhaseInitializing:
 		m.w.initialized++
 		m.born(map[string]int{})
@@ -59,6 +74,7 @@ func (m *machine) finish() {
 			return
 		}
 		m.born(maps.Clone(m.donor.executed))
+		m.joining = true
 	}
 }
 
@@ -74,7 +90,7 @@ func (m *machine) replicate() {
 	if !m.serves() || m.source == nil {
 		return
 	}
-	m.link = m.source.serves() && (!m.w.faults || m.w.chance(80))
+	m.link = m.source.serves() && !m.isolated && !m.source.isolated && (!m.w.faults || m.w.chance(80))
 	if m.link && (!m.w.faults || m.w.chance(60)) {
 		m.receive(m.source.executed)
 	}
@@ -101,26 +117,75 @@ func (m *machine) write() {
 			linked = append(linked, o)
 		}
 	}
-	if len(linked) < m.acks {
-		m.waits = 1
+	// In the binary log, and on its way to the replicas; executed when enough of them have confirmed it.
+	m.waits = 1
+	log := maps.Clone(m.executed)
+	log[m.uuid]++
+	confirmed := 0
+	m.w.rng.Shuffle(len(linked), func(i, j int) { linked[i], linked[j] = linked[j], linked[i] })
+	for _, o := range linked {
+		if !m.w.faults || m.w.chance(70) {
+			o.receive(log)
+			confirmed++
+		}
+	}
+	if confirmed < m.acks {
 		return
 	}
-	m.executed[m.uuid]++
-	m.received = maps.Clone(m.executed)
-	for _, o := range linked[:m.acks] {
-		o.receive(m.executed)
+	m.waits = 0
+	m.executed = log
+	m.received[m.uuid] = log[m.uuid]
+	m.w.acked[m.uuid] = log[m.uuid]
+	if m.term < m.w.opened {
+		m.w.t.Fatalf("rule 3: %s of term %d acknowledges a commit, term %d has been opened", m.name, m.term, m.w.opened)
 	}
-	m.w.acked[m.uuid] = m.executed[m.uuid]
+}
+
+// checkOpened: who is opened for writes holds every acknowledged commit (safety rule 4).
+func (w *world) checkOpened(m *machine, term int64) {
+	w.t.Helper()
+	w.opened = max(w.opened, term)
+	if w.forced {
+		return
+	}
+	for uuid, n := range w.acked {
+		if m.executed[uuid] < n {
+			w.t.Fatalf("rule 4: %s is opened in term %d without the acknowledged commit %s:%d; record %+v", m.name, term, uuid, n, w.record)
+		}
+	}
+}
+
+// discard gives up a node's data, by order.
+func (w *world) discard(m *machine) {
+	if m.name == w.record.Primary {
+		w.t.Fatalf("rule 7: the data of the primary %s are discarded", m.name)
+	}
+	m.data, m.executed, m.received, m.uuid, m.configured, m.source, m.role, m.ro = false, nil, nil, "", nil, nil, api.RoleNone, true
+	if !w.holds(m) {
+		w.t.Fatalf("rule 7: data of %s are discarded that nobody else has", m.name)
+	}
 }
 
 // misfortune is what happens to clusters.
 func (w *world) misfortune(loseVolumes bool) {
 	m := w.nodes[w.rng.IntN(len(w.nodes))]
 	switch {
-	case w.chance(20):
+	case w.chance(15):
 		m.cut = !m.cut
-	case w.chance(10) && m.serves():
+	case w.chance(10):
+		m.isolated = !m.isolated
+	case w.chance(5) && m.serves():
 		m.boot()
+	case w.chance(10) && m.serves():
+		m.crash()
+	case w.chance(10) && m.serves():
+		m.phase = api.PhaseHung
+	case w.chance(5):
+		m.leave()
+	case w.chance(3):
+		m.drained = !m.drained
+	case w.chance(5) && w.record.Operation == nil && w.record.Initialized:
+		w.record.Operation = &Operation{UID: "asked", Kind: KindSwitchover, To: m.name, Phase: PhaseRequested, StartedAt: w.now}
 	case w.chance(5):
 		m.stop()
 	case loseVolumes && w.chance(2) && m.volume && w.othersHealthy(m):
@@ -132,17 +197,22 @@ func (w *world) misfortune(loseVolumes bool) {
 // othersHealthy is true when the loss of one volume is what the durability promises to survive: the others have everything that
 // was acknowledged, or had it before their own loss was healed.
 func (w *world) othersHealthy(lost *machine) bool {
-	if !w.record.Initialized || w.record.RequiredAcks == 0 || w.size < 2 {
-		return false
-	}
-	held := map[string]int{}
 	for _, m := range w.nodes[:min(w.size, len(w.nodes))] {
-		if m == lost {
-			continue
-		}
-		if !m.data {
+		if m != lost && (!m.data || m.joining) {
 			return false
 		}
+	}
+	return w.record.Initialized && w.record.RequiredAcks > 0 && w.size >= 2 && w.holds(lost)
+}
+
+// holds is true when the other nodes hold data, and all that was acknowledged.
+func (w *world) holds(lost *machine) bool {
+	held, holders := map[string]int{}, 0
+	for _, m := range w.nodes[:min(w.size, len(w.nodes))] {
+		if m == lost || !m.data {
+			continue
+		}
+		holders++
 		for uuid, n := range m.received {
 			held[uuid] = max(held[uuid], n)
 		}
@@ -152,7 +222,7 @@ func (w *world) othersHealthy(lost *machine) bool {
 			return false
 		}
 	}
-	return true
+	return holders > 0
 }
 
 // checkRecord: decisions on who is the primary are numbered, and initialised is for ever.
@@ -202,11 +272,11 @@ func (w *world) checkOrder(o NodeOrder) {
 			w.t.Fatal("promoted for writing in a read-only cluster")
 		}
 	case api.OrderFollow, api.OrderDemote:
-		if o.Node == w.record.Primary {
+		if o.Node == w.record.Primary && w.machine(o.Node).heard.Phase != api.PhaseHung {
 			w.t.Fatalf("the recorded primary %s is ordered to %s", o.Node, o.Order.Kind)
 		}
 	case api.OrderClone:
-		if !w.record.Initialized || o.Order.Discard {
+		if !w.record.Initialized || o.Order.Discard && !w.spec.RebuildErrant {
 			w.t.Fatalf("rule 7: clone order %+v with record %+v", o, w.record)
 		}
 	}
@@ -241,20 +311,20 @@ func (w *world) check() {
 	if w.initialized > 1 {
 		w.t.Fatalf("rule 7: %d empty servers were made", w.initialized)
 	}
-	var writable []string
+	writable := map[int64]string{}
 	for _, m := range w.nodes {
 		if m.serves() && !m.ro {
-			writable = append(writable, m.name)
-			if !w.record.Initialized || m.name != w.record.Primary {
-				w.t.Fatalf("rule 1: %s takes writes, the record is %+v", m.name, w.record)
+			if !w.record.Initialized || m.name != w.record.Primary && m.term >= w.record.Term {
+				w.t.Fatalf("rule 1: %s takes writes in term %d, the record is %+v", m.name, m.term, w.record)
 			}
-			if m.acks < w.record.RequiredAcks {
+			if m.acks < w.record.RequiredAcks && m.term == w.record.Term {
 				w.t.Fatalf("rule 3: %s demands %d acknowledgements, recorded are %d", m.name, m.acks, w.record.RequiredAcks)
 			}
+			if before, ok := writable[m.term]; ok {
+				w.t.Fatalf("rule 1: %s and %s take writes in term %d", before, m.name, m.term)
+			}
+			writable[m.term] = m.name
 		}
-	}
-	if len(writable) > 1 {
-		w.t.Fatalf("rule 1: %v take writes", writable)
 	}
 	w.checkAcked()
 }
@@ -263,20 +333,29 @@ func (w *world) check() {
 func (w *world) checkAcked() {
 	w.t.Helper()
 	for uuid, n := range w.acked {
-		holders, replicas := 0, 0
+		holders := 0
 		for _, m := range w.nodes {
 			if m.data && m.received[uuid] >= n {
 				holders++
-				if m.name != w.record.Primary {
-					replicas++
-				}
 			}
 		}
 		if holders == 0 {
 			w.t.Fatalf("rule 3: acknowledged commit %s:%d is on no node", uuid, n)
 		}
-		if !w.lostVolumes && replicas < w.record.RequiredAcks {
-			w.t.Fatalf("rule 3: acknowledged commit %s:%d is on %d replicas, recorded are %d", uuid, n, replicas, w.record.RequiredAcks)
+		if !w.lostVolumes && holders < w.record.RequiredAcks+1 {
+			w.t.Fatalf("rule 3: acknowledged commit %s:%d is on %d nodes, recorded are %d and the primary", uuid, n, holders, w.record.RequiredAcks)
+		}
+	}
+}
+
+// person does what the status asks a person to do: discards the data of nodes that have transactions of their own, if others hold all
+// that was acknowledged.
+func (w *world) person() {
+	for _, n := range w.last.Status.Nodes {
+		m := w.machine(n.Name)
+		if strings.Contains(n.Message, "It is left alone") && m.data && w.holds(m) {
+			w.lostVolumes = true
+			m.loseVolume()
 		}
 	}
 }
@@ -287,25 +366,30 @@ func (w *world) settle() bool {
 	w.t.Helper()
 	w.faults = false
 	for _, m := range w.nodes {
-		m.cut = false
+		m.cut, m.isolated, m.drained = false, false, false
 	}
 	for range 200 {
 		w.live()
 		w.reconcile()
-		if w.last.Status.Ready.True && !w.last.Status.Progressing.True {
+		if w.last.Status.Ready.True && !w.last.Status.Progressing.True && w.record.Operation == nil {
 			return true
 		}
+		w.person()
 	}
-	if w.lostVolumes && w.last.Status.Ready.Reason == reasonPrimaryLost {
+	if w.lostVolumes && (w.last.Status.Ready.Reason == reasonPrimaryLost || w.record.Operation != nil) {
 		return false
 	}
-	w.t.Fatalf("the cluster does not become ready: %s; ready: %+v; progressing: %+v; record %+v",
-		w.last.Status.Phase, w.last.Status.Ready, w.last.Status.Progressing, w.record)
+	for _, m := range w.nodes {
+		state, _ := json.Marshal(m.heard)
+		w.t.Logf("%s: pod %t volume %t data %t joining %t: %s", m.name, m.pod, m.volume, m.data, m.joining, state)
+	}
+	w.t.Fatalf("the cluster does not become ready: %s; ready: %+v; progressing: %+v; record %+v; operation %+v",
+		w.last.Status.Phase, w.last.Status.Ready, w.last.Status.Progressing, w.record, w.record.Operation)
 	return false
 }
 
 func TestDecideKeepsTheSafetyRulesInRandomWorlds(t *testing.T) {
-	const worlds = 600
+	const worlds = 1000
 	durabilities := []Durability{DurabilityNone, DurabilityStrict, DurabilityPreferred}
 	blocked := 0
 	for seed := range uint64(worlds) {
@@ -314,6 +398,8 @@ func TestDecideKeepsTheSafetyRulesInRandomWorlds(t *testing.T) {
 			loseVolumes := seed%2 == 1
 			w.faults = true
 			w.spec.ConfigHash = "0"
+			w.spec.RebuildErrant = seed%4 > 1
+			w.trace = os.Getenv("TRACE_WORLD") != ""
 			for step := range 400 {
 				w.live()
 				w.reconcile()

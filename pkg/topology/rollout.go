@@ -22,14 +22,14 @@ package topology
 //     make a mistake in the spec impossible to mend. Both its agent (or silence) and the kubelet have to say that it does not. The
 //     primary counts as working as soon as its MySQL answers: it may just be waiting for its orders.
 //   - Otherwise only while the whole cluster is healthy, and the kubelet too calls all pods ready, so that clients can reach them: replicas,
-//     the highest ordinal first, and the primary last.
+//     the highest ordinal first, and the primary last: it hands over first (switchover.go), so that its pod is a replica's when it is replaced.
 //
 // A pod that is making its data is left alone. The versions of our own parts are not part of the hash, so that changing them replaces
 // no pod (safety rule 8).
 
 // replace is the pod to delete now, empty if there is none.
 func (v *view) replace(size int) string {
-	if !v.TemplateApplied {
+	if !v.TemplateApplied || v.Spec.PauseRollout || v.pending() != nil {
 		return ""
 	}
 	for _, n := range v.nodes {
@@ -43,10 +43,30 @@ func (v *view) replace(size int) string {
 			return n.Name
 		}
 	}
-	if len(old) == 0 || size != v.Size || !v.healthy(size) || !v.ready(size) {
+	if len(old) == 0 || !v.steady(size) || old[0] == v.primary && v.handsOver() {
 		return ""
 	}
 	return old[0].Name
+}
+
+// steady is true when nothing but the configuration of pods is left to be done.
+func (v *view) steady(size int) bool {
+	return size == v.Size && v.healthy(size) && v.ready(size)
+}
+
+// primaryIsNext is true when the primary's pod is the next to be replaced, and another node is to take over before.
+func (v *view) primaryIsNext() bool {
+	if !v.TemplateApplied || v.Spec.PauseRollout || !v.handsOver() {
+		return false
+	}
+	size := v.size()
+	old := v.outdated(size)
+	return len(old) > 0 && old[0] == v.primary && v.steady(size)
+}
+
+// handsOver is true when there is a node that the primary could hand over to.
+func (v *view) handsOver() bool {
+	return v.Record.Initialized && v.Spec.Replicas > 1 && len(v.Record.Members) > 1
 }
 
 // ready is true when the kubelet calls all pods below the size ready.

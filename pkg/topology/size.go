@@ -23,7 +23,7 @@ import "fmt"
 // It changes only while the primary runs: should the primary have lost its data, then how many nodes hold data matters, and a new
 // node could not be told from one that has lost them. (Nodes that have a volume already may come back any time.) Growing is done at
 // once then. Shrinking waits until enough of the nodes that stay have caught up to confirm the commits of the smaller cluster, and until
-// the primary demands no more acknowledgements than that; it never removes the primary. (Nodes without data may be removed any time.)
+// the primary demands no more acknowledgements than that; it never removes the primary, which hands over first if its ordinal is one of those. (Nodes without data may be removed any time.)
 //
 // The volume of a removed node is deleted only when the cluster is healthy without it and the record says again that enough other nodes
 // hold each acknowledged commit; the volume of ordinal 0 never is, nor is any when all nodes are stopped (safety rule 7).
@@ -39,6 +39,9 @@ func (v *view) size() int {
 			return min(wanted, v.sizeOfVolumes())
 		}
 		return wanted
+	case v.pending() != nil:
+		// Any node may be needed to bring it to its end.
+		return v.Size
 	case v.emptyFrom(wanted):
 		return wanted
 	case v.shrinks() && v.Record.RequiredAcks == 0:
@@ -65,10 +68,10 @@ func (v *view) shrinks() bool {
 		v.count(func(n *node) bool { return n.Ordinal < wanted && v.caughtUp(n) }) >= acks
 }
 
-// emptyFrom is true when all nodes from that ordinal on are known to hold no data.
+// emptyFrom is true when all nodes from that ordinal on are known to hold no data, and never held any that were counted on.
 func (v *view) emptyFrom(ordinal int) bool {
 	for _, n := range v.nodes {
-		if n.Ordinal >= ordinal && n.Ordinal < v.Size && !n.empty() {
+		if n.Ordinal >= ordinal && n.Ordinal < v.Size && (!n.empty() || v.isMember(n)) {
 			return false
 		}
 	}

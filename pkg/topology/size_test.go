@@ -231,41 +231,41 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 			func(o *Observed) {
 				o.Nodes[1] = Node{Name: nodeName(1), Ordinal: 1, Exists: true, Problem: "its pod can not be scheduled"}
 			}, "ReplicaNotReady", "Serving, 2 of 3 nodes ready: replica db-mysql-1: its pod can not be scheduled",
-			NodeStatus{nodeName(1), RoleUnassigned, Unreachable, "its pod can not be scheduled"},
+			NodeStatus{Name: nodeName(1), Role: RoleUnassigned, Health: Unreachable, Message: "its pod can not be scheduled"},
 		},
 		"the primary is silent": {
 			func(o *Observed) { o.Nodes[0].Connected = false }, "PrimaryNotReady", "Not serving: primary db-mysql-0: its agent does not report",
-			NodeStatus{nodeName(0), RolePrimary, Unreachable, "its agent does not report"},
+			NodeStatus{Name: nodeName(0), Role: RolePrimary, Health: Unreachable, Message: "its agent does not report"},
 		},
 		"a replica serves reads while the primary is away": {
 			func(o *Observed) {
 				o.Nodes[0].Connected = false
 				o.Nodes[1].State.Replication.ReceiverState = "CONNECTING"
 			}, "PrimaryNotReady", "Not serving",
-			NodeStatus{nodeName(1), RoleReplica, Healthy, ""},
+			NodeStatus{Name: nodeName(1), Role: RoleReplica, Health: Healthy, Message: ""},
 		},
 		"a replica does not connect": {
 			func(o *Observed) {
 				o.Nodes[1].State.Replication.ReceiverState, o.Nodes[1].State.Replication.LastError = "CONNECTING", "1045 denied"
-			}, "ReplicaNotReady", "Serving", NodeStatus{nodeName(1), RoleReplica, Unhealthy, "does not replicate: 1045 denied"},
+			}, "ReplicaNotReady", "Serving", NodeStatus{Name: nodeName(1), Role: RoleReplica, Health: Unhealthy, Message: "does not replicate: 1045 denied"},
 		},
 		"writes wait": {
 			func(o *Observed) { o.Nodes[0].State.SemiSync.Clients = 0 }, "WritesWait", "Not serving: commits wait for replicas, connected: 0 of 1",
-			NodeStatus{nodeName(0), RolePrimary, Healthy, ""},
+			NodeStatus{Name: nodeName(0), Role: RolePrimary, Health: Healthy, Message: ""},
 		},
 		"the primary waits for replicas": {
 			func(o *Observed) { o.Nodes[0].State.SemiSync.Clients, o.Nodes[0].State.SuperReadOnly = 0, true }, "PrimaryNotReady",
-			"Waiting for 1 of 1 replicas to connect", NodeStatus{nodeName(0), RolePrimary, Unhealthy, "read-only until enough replicas are connected"},
+			"Waiting for 1 of 1 replicas to connect", NodeStatus{Name: nodeName(0), Role: RolePrimary, Health: Unhealthy, Message: "read-only until enough replicas are connected"},
 		},
 		"MySQL of a replica hangs": {
 			func(o *Observed) { o.Nodes[2].State.Phase = api.PhaseHung }, "ReplicaNotReady", "Serving",
-			NodeStatus{nodeName(2), RoleUnassigned, Unhealthy, "MySQL hangs"},
+			NodeStatus{Name: nodeName(2), Role: RoleUnassigned, Health: Unhealthy, Message: "MySQL hangs"},
 		},
 		"MySQL has ended": {
 			func(o *Observed) {
 				o.Nodes[2].State.Phase, o.Nodes[2].State.Message = api.PhaseStopped, "exit status 1"
 			}, "ReplicaNotReady", "Serving",
-			NodeStatus{nodeName(2), RoleUnassigned, Unhealthy, "MySQL is stopped: exit status 1"},
+			NodeStatus{Name: nodeName(2), Role: RoleUnassigned, Health: Unhealthy, Message: "MySQL is stopped: exit status 1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,6 +37,11 @@ func (v *view) catchUp() *Record {
 	}
 	next := v.Record
 	next.Term = highest + 1
+	// Whatever was under way is not what the nodes have obeyed.
+	if op := next.Operation; op != nil {
+		v.ended = op.ended(OutcomeGivenUp, fmt.Sprintf("overtaken: the nodes have accepted term %d", highest), v.Now)
+		next.Operation = nil
+	}
 
 	var holders, writable []*node
 	for _, n := range v.nodes {
@@ -49,7 +54,8 @@ func (v *view) catchUp() *Record {
 	}
 	if len(writable) == 1 {
 		next.Primary = writable[0].Name
-		next.RequiredAcks = min(demanded(writable[0].State), requiredAcks(v.Spec.Replicas))
+		// What it demands may have been demanded only just now. It is recorded when the replicas have confirmed it.
+		next.RequiredAcks = 0
 		return &next
 	}
 	if !v.allDataSeen() {

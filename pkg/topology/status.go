@@ -40,9 +40,15 @@ func (v *view) status(d *Decision) Status {
 		if n.Terminating {
 			message = strings.TrimSuffix("is being deleted; "+message, "; ")
 		}
-		s.Nodes = append(s.Nodes, NodeStatus{Name: n.Name, Role: v.role(n), Health: health, Message: message})
+		s.Nodes = append(s.Nodes, NodeStatus{Name: n.Name, Role: v.role(n), Health: health, Message: message,
+			Joining: n.known() && n.State.Joining})
 		if health == Healthy {
 			s.ReadyNodes++
+		}
+	}
+	for _, n := range v.nodes {
+		if n.Exists && n.Ordinal < d.Size && !v.isOutdated(n, d.Size) {
+			s.UpdatedNodes++
 		}
 	}
 	s.Ready = v.readyVerdict(d)
@@ -93,7 +99,9 @@ func (v *view) progressingVerdict(d *Decision) Verdict {
 	if v.Spec.Replicas == 0 {
 		return v.stoppingVerdict()
 	}
-	if old := v.outdated(d.Size); len(old) > 0 {
+	if old := v.outdated(d.Size); len(old) > 0 && v.Spec.PauseRollout {
+		return Verdict{Reason: "Paused", Message: fmt.Sprintf("%d of %d nodes have the wanted configuration; spec.pauseRollout is set", d.Size-len(old), d.Size)}
+	} else if len(old) > 0 {
 		return Verdict{True: true, Reason: "RollingOut", Message: fmt.Sprintf("%d of %d nodes have the wanted configuration", d.Size-len(old), d.Size)}
 	}
 	if !v.TemplateApplied {
@@ -163,6 +171,9 @@ func (v *view) readyVerdict(d *Decision) Verdict {
 
 // unhealthyVerdict says what is wrong, the most important first.
 func (v *view) unhealthyVerdict(size int) Verdict {
+	if v.noFailover != "" {
+		return Verdict{Reason: "PrimaryLost", Message: v.noFailover}
+	}
 	if v.primary == nil {
 		return Verdict{Reason: "NoPrimary", Message: fmt.Sprintf("the primary %s does not exist", v.Record.Primary)}
 	}
@@ -196,6 +207,8 @@ func (v *view) phase(d *Decision, s *Status) string {
 		return "Blocked: " + v.blocked.Message
 	case !v.Record.Initialized:
 		return v.bootstrapPhase()
+	case v.pending() != nil:
+		return v.operationPhase()
 	case s.Ready.True && s.Progressing.True:
 		return "Updating: " + s.Progressing.Message
 	case s.Ready.True && v.Spec.ReadOnly:
@@ -209,6 +222,26 @@ func (v *view) phase(d *Decision, s *Status) string {
 	default:
 		return "Not serving: " + s.Ready.Message
 	}
+}
+
+// operationPhase tells how far a change of the primary is.
+func (v *view) operationPhase() string {
+	op := v.pending()
+	doing := "Switching over"
+	switch {
+	case op.Phase == PhaseReturning:
+		doing = "Returning"
+	case op.Kind == KindFailover:
+		doing = "Failing over"
+	}
+	line := fmt.Sprintf("%s from %s to %s", doing, op.From, v.Record.Primary)
+	if op.Phase == PhaseReturning {
+		line = fmt.Sprintf("%s to %s from %s", doing, op.From, op.To)
+	}
+	if v.waiting != "" {
+		line += ": waiting for " + v.waiting
+	}
+	return line
 }
 
 func (v *view) bootstrapPhase() string {

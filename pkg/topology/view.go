@@ -36,6 +36,10 @@ type view struct {
 	blocked *Verdict
 	// waiting says what the decision waits for.
 	waiting string
+	// noFailover says why the primary is lost and no other node takes its place, if so.
+	noFailover string
+	// ended is the operation that ends with the next record.
+	ended *Operation
 	// wake is when to decide again without being asked to.
 	wake time.Duration
 }

@@ -42,9 +42,16 @@ type world struct {
 	nodes  []*machine
 	uuids  int
 
-	faults bool
+	faults, forced bool
+	// trace logs what happens.
+	trace bool
 	// acked counts, by server UUID, the commits that clients were told of.
 	acked map[string]int
+	// opened is the highest term in which a node was opened for writes.
+	opened int64
+	// underway are orders that have been sent and have not arrived.
+	underway []NodeOrder
+	history  []Operation
 	// primaries are the nodes that were ordered to be primary, by term.
 	primaries map[int64]string
 	// initialized counts the servers that were made empty.
@@ -63,6 +70,7 @@ type machine struct {
 	// the volume
 	volume   bool
 	data     bool
+	joining  bool
 	uuid     string
 	executed map[string]int
 	received map[string]int
@@ -84,6 +92,15 @@ type machine struct {
 	acks    int
 	donor   *machine
 	waits   int
+	// basis counts the accepted orders and the starts.
+	basis int
+	// exited is true once MySQL has ended in this run of the agent.
+	exited bool
+	// leaving is the number of steps until the pod, which is being deleted, is gone.
+	leaving int
+	// isolated nodes reach no other node, and are reached by none.
+	isolated bool
+	drained  bool
 
 	// what the controller knows
 	heard  *api.State
@@ -145,9 +162,22 @@ func (m *machine) start() {
 	m.boot()
 }
 
-// boot is a start of the agent and of MySQL: read-only, replication stopped (safety rule 1).
+// crash is the end of MySQL, which the agent starts again.
+func (m *machine) crash() {
+	started, seq := m.started, m.seq
+	m.boot()
+	m.started, m.seq, m.exited = started, seq, true
+	if m.data {
+		m.phase = api.PhaseStarting
+	}
+}
+
+// boot is a start of the agent and of MySQL: read-only, replication stopped (safety rule 1). Commits that were in the binary log
+// without being acknowledged are there afterwards.
 func (m *machine) boot() {
-	m.started, m.seq = m.w.now, 0
+	m.endWaits()
+	m.basis++
+	m.started, m.seq, m.exited = m.w.now, 0, false
 	m.role, m.ro, m.source, m.link, m.acks, m.donor, m.waits = api.RoleNone, true, nil, false, 0, nil, 0
 	m.phase = api.PhaseEmpty
 	if m.data {
@@ -155,16 +185,27 @@ func (m *machine) boot() {
 	}
 }
 
+// endWaits ends the waits for acknowledgements: the commits stay, and nobody is told.
+func (m *machine) endWaits() {
+	if m.waits > 0 {
+		m.executed[m.uuid]++
+		m.received[m.uuid] = max(m.received[m.uuid], m.executed[m.uuid])
+		m.waits = 0
+	}
+}
+
 func (m *machine) stop() {
 	if !m.pod {
 		return
 	}
+	m.endWaits()
+	m.leaving = 0
 	m.pod, m.heard, m.phase, m.source, m.link, m.donor, m.ro, m.role = false, nil, "", nil, false, nil, true, api.RoleNone
 }
 
 func (m *machine) loseVolume() {
 	m.stop()
-	m.volume, m.data, m.executed, m.received, m.term, m.uuid, m.configured = false, false, nil, nil, 0, "", nil
+	m.volume, m.data, m.executed, m.received, m.term, m.uuid, m.configured, m.joining = false, false, nil, nil, 0, "", nil, false
 }
 
 func (m *machine) serves() bool { return m.pod && m.data && m.phase == api.PhaseRunning }
@@ -196,7 +237,10 @@ func (m *machine) report() {
 	m.seq++
 	s := &api.State{
 		Node: m.name, PodUID: fmt.Sprint(m.podUID), Sequence: m.seq, AgentStart: m.started,
-		Phase: m.phase, HasData: m.data, Term: m.term, Role: m.role,
+		Phase: m.phase, HasData: m.data, Term: m.term, Role: m.role, Basis: fmt.Sprint(m.basis), Joining: m.joining, Stopping: m.leaving > 0,
+	}
+	if m.exited {
+		s.LastExit = "signal: killed"
 	}
 	if m.data {
 		s.ClusterUID = "cluster"
@@ -239,7 +283,7 @@ func (w *world) observe() Observed {
 		}
 		o.Nodes = append(o.Nodes, Node{
 			Name: m.name, Ordinal: i, Host: m.name, Exists: m.pod, PodUID: fmt.Sprint(m.podUID), Ready: m.serves() && m.role != "",
-			ConfigHash: m.hash, VolumeExists: m.volume, State: m.heard, Connected: m.pod && !m.cut && m.heard != nil, Memory: m.memory,
+			ConfigHash: m.hash, VolumeExists: m.volume, Terminating: m.leaving > 0, Drained: m.drained, Served: true, State: m.heard, Connected: m.pod && !m.cut && m.heard != nil, Memory: m.memory,
 		})
 	}
 	return o
@@ -249,6 +293,12 @@ func (w *world) observe() Observed {
 func (w *world) reconcile() {
 	d := Decide(w.observe())
 	w.last = d
+	if w.trace {
+		w.t.Logf("%d: phase %q record %+v orders %+v acked %v", w.now.Unix()-1_000_000, d.Status.Phase, d.Record, d.Orders, w.acked)
+		for _, m := range w.nodes {
+			w.t.Logf("    %s phase %s role %s term %d ro %t acks %d waits %d joining %t executed %v received %v", m.name, m.phase, m.role, m.term, m.ro, m.acks, m.waits, m.joining, m.executed, m.received)
+		}
+	}
 	killed := func() bool { return w.faults && w.chance(10) }
 	if killed() {
 		return
@@ -256,6 +306,9 @@ func (w *world) reconcile() {
 	if d.Record != nil {
 		w.checkRecord(*d.Record)
 		w.record = *d.Record
+		if d.Ended != nil {
+			w.history = append(w.history, *d.Ended)
+		}
 		return
 	}
 	w.checkSize(d)
@@ -265,23 +318,52 @@ func (w *world) reconcile() {
 			return
 		}
 		w.checkOrder(o)
-		w.machine(o.Node).memory = w.machine(o.Node).memory.Ordered()
-		if w.faults && w.chance(15) {
-			continue
+		w.machine(o.Node).memory = w.machine(o.Node).memory.Ordered(o.Order.Basis)
+		switch {
+		case w.faults && w.chance(15):
+		case w.faults && w.chance(30):
+			w.underway = append(w.underway, o)
+		default:
+			w.machine(o.Node).obey(o.Order)
+			if !slices.ContainsFunc(w.underway, func(u NodeOrder) bool { return u.Node == o.Node }) {
+				w.machine(o.Node).memory = w.machine(o.Node).memory.Answered()
+			}
 		}
-		w.machine(o.Node).obey(o.Order)
 	}
 	for _, name := range d.ReleaseVolumes {
 		w.checkRelease(name)
 		w.machine(name).loseVolume()
 	}
 	if d.Replace != "" {
-		w.machine(d.Replace).stop()
+		w.machine(d.Replace).leave()
+	}
+}
+
+// deliver lets orders arrive that have been on their way for a while, in any order.
+func (w *world) deliver() {
+	w.rng.Shuffle(len(w.underway), func(i, j int) { w.underway[i], w.underway[j] = w.underway[j], w.underway[i] })
+	for len(w.underway) > 0 && w.chance(50) {
+		o := w.underway[0]
+		w.underway = w.underway[1:]
+		w.machine(o.Node).obey(o.Order)
+	}
+}
+
+// leave is the deletion of the pod: MySQL goes on for a moment.
+func (m *machine) leave() {
+	if m.pod && m.leaving == 0 {
+		m.leaving = 3
 	}
 }
 
 func (m *machine) obey(o api.Order) {
-	if !m.pod || o.Term < m.term {
+	if !m.pod || o.Term < m.term || o.Basis != fmt.Sprint(m.basis) {
+		return
+	}
+	m.basis++
+	if m.phase == api.PhaseHung && (o.Kind == api.OrderDemote || o.Kind == api.OrderFollow) {
+		m.term = o.Term
+		m.crash()
 		return
 	}
 	switch o.Kind {
@@ -291,30 +373,43 @@ func (m *machine) obey(o api.Order) {
 		}
 		m.phase = api.PhaseInitializing
 	case api.OrderClone:
-		if m.data || m.phase != api.PhaseEmpty {
+		if m.data && !o.Discard || !m.data && m.phase != api.PhaseEmpty {
 			return
+		}
+		if m.data {
+			m.w.discard(m)
 		}
 		m.phase, m.donor = api.PhaseCloning, m.w.machine(o.Source.Host)
 	case api.OrderFollow:
 		if !m.serves() {
 			return
 		}
-		m.role, m.ro, m.acks, m.source, m.link = api.RoleReplica, true, 0, m.w.machine(o.Source.Host), false
-		m.configured = m.source
+		m.endWaits()
+		if source := m.w.machine(o.Source.Host); m.source != source {
+			m.source, m.link = source, false
+		}
+		m.role, m.ro, m.acks, m.configured = api.RoleReplica, true, 0, m.source
+		if o.Joined {
+			m.joining = false
+		}
 	case api.OrderDemote:
 		if !m.serves() {
 			return
 		}
+		m.endWaits()
 		m.role, m.ro, m.acks, m.source, m.link = api.RoleNone, true, 0, nil, false
 	case api.OrderPromote:
 		if !m.serves() {
 			return
 		}
 		m.role, m.source, m.configured, m.link, m.acks = api.RolePrimary, nil, nil, false, o.RequiredAcks
+		m.executed = maps.Clone(m.received)
 		if o.ReadOnly {
+			m.endWaits()
 			m.ro = true
-		} else if m.clients() >= m.acks {
+		} else if m.clients() >= m.acks && m.ro {
 			m.ro = false
+			m.w.checkOpened(m, o.Term)
 		}
 	}
 	if m.data {
