@@ -24,6 +24,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	auditapi "k8s.io/apiserver/pkg/apis/audit"
+	"k8s.io/apiserver/pkg/audit"
 	"k8s.io/apiserver/pkg/authentication/user"
 	genericapirequest "k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
@@ -104,6 +106,28 @@ func TestFailoverKnowsWhoAsks(t *testing.T) {
 	}
 	if o := recorded(t, storage); o != nil {
 		t.Errorf("recorded all the same: %+v", o)
+	}
+}
+
+// The audit log tells what was asked for even where it leaves out bodies. A dry run asks for nothing.
+func TestFailoverIsAudited(t *testing.T) {
+	storage := failoverStorage(t)
+	logged := func(options *metav1.CreateOptions) string {
+		ctx := audit.WithAuditContext(genericapirequest.WithUser(requestContext("failover"), &user.DefaultInfo{Name: "alice"}))
+		if err := audit.AuditContextFrom(ctx).Init(audit.RequestAuditConfig{Level: auditapi.LevelMetadata}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := storage.Failover.Create(ctx, "foo", graceful(), rest.ValidateAllObjectFunc, options); err != nil {
+			t.Fatal(err)
+		}
+		annotation, _ := audit.AuditContextFrom(ctx).GetEventAnnotation("failover.mysql.presslabs.io/recorded")
+		return annotation
+	}
+	if got := logged(&metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}); got != "" {
+		t.Errorf("a dry run is logged as %q", got)
+	}
+	if got := logged(&metav1.CreateOptions{}); got != "Graceful Switchover from foo-mysql-0 to foo-mysql-1 in term 7" {
+		t.Errorf("logged is %q", got)
 	}
 }
 
