@@ -45,8 +45,10 @@ type Control struct {
 	cluster *Cluster
 	file    *os.File
 
-	mu     sync.Mutex
-	life   *life
+	mu   sync.Mutex
+	life *life
+	// others are lives that were not ended when another one began.
+	others []*life
 	orders []Order
 	// kubeMode is what Kubernetes' API does for the controller.
 	kubeMode    Mode
@@ -110,11 +112,11 @@ func (c *Control) Start() error {
 	c.mu.Lock()
 	c.life = l
 	c.mu.Unlock()
-	logger.Info("controller started")
+	logger.Info("Controller started")
 	go func() {
 		defer close(l.ended)
 		err := running.Run(l.ctx, workers)
-		logger.Info("controller ended", "err", err)
+		logger.Info("Controller ended", "err", err)
 	}()
 	return nil
 }
@@ -131,11 +133,33 @@ func (c *Control) KillAfter(n int, after bool) {
 	l.armed, l.left, l.after = true, n, after
 }
 
-// Killed tells whether the present life has ended.
-func (c *Control) Killed() bool { return c.present().ctx.Err() != nil }
+// Ended is closed when the present life ends.
+func (c *Control) Ended() <-chan struct{} { return c.present().ctx.Done() }
 
-// Restart begins another life, if the present one has ended.
+// StartAnother begins another life while the present one goes on, as if that had lost its Lease and did not know it yet.
+func (c *Control) StartAnother() error {
+	l := c.present()
+	c.mu.Lock()
+	c.others = append(c.others, l)
+	c.mu.Unlock()
+	return c.Start()
+}
+
+// endOthers ends all lives but the present one.
+func (c *Control) endOthers() {
+	c.mu.Lock()
+	others := c.others
+	c.others = nil
+	c.mu.Unlock()
+	for _, l := range others {
+		l.cancel(errKilled)
+		<-l.ended
+	}
+}
+
+// Restart begins another life, if the present one has ended, and makes it the only one.
 func (c *Control) Restart() error {
+	c.endOthers()
 	l := c.present()
 	if l.ctx.Err() == nil {
 		l.mu.Lock()
@@ -262,6 +286,7 @@ func (c *Control) Orders(since time.Time) []Order {
 
 // close ends the controller for good.
 func (c *Control) close() error {
+	c.endOthers()
 	if l := c.present(); l != nil {
 		l.cancel(errKilled)
 		<-l.ended

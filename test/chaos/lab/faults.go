@@ -20,9 +20,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
 	"github.com/presslabs/mysql-apiserver/pkg/workload"
@@ -55,6 +58,31 @@ func (c *Cluster) LoseVolume(ctx context.Context, node string) error {
 		c.DeletePod(ctx, node, false),
 		c.machine.RemoveVolume(claim),
 	)
+}
+
+// leftAlone is part of what the status says of a node that holds transactions which the primary lacks, where the policy is Keep.
+const leftAlone = "It is left alone"
+
+// Tend does, until ctx ends, what a person is asked to do for nodes that the controller leaves alone: discard their data.
+func (c *Cluster) Tend(ctx context.Context) {
+	done := map[types.UID]bool{}
+	for ; ctx.Err() == nil; pause(ctx, time.Second) {
+		cluster, err := c.Get(ctx)
+		if err != nil {
+			continue
+		}
+		for _, node := range cluster.Status.Nodes {
+			pod := c.Pod(node.Name)
+			if pod == nil || done[pod.UID] || !strings.Contains(node.Message, leftAlone) {
+				continue
+			}
+			done[pod.UID] = true
+			c.Timeline.Fault(fmt.Sprintf("a person discards the data of %s: %s", node.Name, node.Message))
+			if err := c.LoseVolume(ctx, node.Name); err != nil {
+				c.Timeline.Fault("not done: " + err.Error())
+			}
+		}
+	}
 }
 
 // Switchover asks the API for another primary.

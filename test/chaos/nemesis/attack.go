@@ -21,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -31,7 +32,7 @@ import (
 // attack carries out plans on one cluster.
 type attack struct {
 	cluster *lab.Cluster
-	// stopped are the pods whose mysqld hangs.
+	// stopped are the pods whose processes hang.
 	stopped []*kubesim.Pod
 }
 
@@ -58,6 +59,14 @@ func (a *attack) carryOut(ctx context.Context, s Step) error {
 	case MysqldHangs:
 		a.signal(pod, syscall.SIGSTOP)
 		a.stopped = append(a.stopped, pod)
+	case AgentHangs:
+		pod.Signal(syscall.SIGSTOP)
+		a.stopped = append(a.stopped, pod)
+	case NodeFreezes:
+		// The agent first: it must not see that mysqld hangs.
+		pod.Signal(syscall.SIGSTOP)
+		a.signal(pod, syscall.SIGSTOP)
+		a.stopped = append(a.stopped, pod)
 	case AgentKilled:
 		pod.Signal(syscall.SIGKILL)
 	case PodDeleted:
@@ -73,6 +82,8 @@ func (a *attack) carryOut(ctx context.Context, s Step) error {
 		c.Control.Kill()
 	case ControlAt:
 		c.Control.KillAfter(s.Nth, s.Late)
+	case ControlTwice:
+		return c.Control.StartAnother()
 	case APIHangs:
 		c.API().Set(lab.Hang)
 	case APIAway:
@@ -131,8 +142,9 @@ func (a *attack) heal() error {
 	c := a.cluster
 	c.Timeline.Fault("healed")
 	for _, pod := range a.stopped {
-		// It may have been killed in between.
+		// They may have been killed in between.
 		_ = pod.SignalMysqld(syscall.SIGCONT)
+		pod.Signal(syscall.SIGCONT)
 	}
 	a.stopped = nil
 	c.API().Set(lab.Pass)
@@ -142,6 +154,11 @@ func (a *attack) heal() error {
 
 // run carries out a plan, and heals.
 func (a *attack) run(ctx context.Context, p Plan) error {
+	restarting, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { a.restart(restarting, p.Back) })
+	defer running.Wait()
+	defer stop()
 	var errs []error
 	for _, s := range p.Steps {
 		if err := wait(ctx, s.After); err != nil {
@@ -150,7 +167,25 @@ func (a *attack) run(ctx context.Context, p Plan) error {
 		errs = append(errs, a.carryOut(ctx, s))
 	}
 	errs = append(errs, wait(ctx, p.Lasts))
+	stop()
+	running.Wait()
 	return errors.Join(append(errs, a.heal())...)
+}
+
+// restart starts the controller again, some time after it ended, until ctx ends.
+func (a *attack) restart(ctx context.Context, after time.Duration) {
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-a.cluster.Control.Ended():
+			if wait(ctx, after) != nil {
+				return
+			}
+			if err := a.cluster.Control.Restart(); err != nil {
+				a.cluster.Timeline.Fault("the controller is not started again: " + err.Error())
+			}
+		}
+	}
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -33,6 +33,8 @@ const (
 	MysqldKilled  Fault = "mysqld-killed"
 	MysqldHangs   Fault = "mysqld-hangs"
 	AgentKilled   Fault = "agent-killed"
+	AgentHangs    Fault = "agent-hangs"
+	NodeFreezes   Fault = "node-freezes"
 	PodDeleted    Fault = "pod-deleted"
 	PodKilled     Fault = "pod-killed"
 	VolumeLost    Fault = "volume-lost"
@@ -44,6 +46,7 @@ const (
 	Isolated      Fault = "isolated"
 	ControlKilled Fault = "controller-killed"
 	ControlAt     Fault = "controller-killed-at"
+	ControlTwice  Fault = "two-controllers"
 	APIHangs      Fault = "api-hangs"
 	APIAway       Fault = "api-away"
 	KubeHangs     Fault = "kubernetes-hangs"
@@ -54,11 +57,11 @@ const (
 
 // ofNode are the faults that concern a node; the others concern nobody in particular.
 var ofNode = []Fault{
-	MysqldKilled, MysqldHangs, AgentKilled, PodDeleted, PodKilled, CutTo, CutFrom, CutOne, CutUp, CutDown, Isolated,
+	MysqldKilled, MysqldHangs, AgentKilled, AgentHangs, NodeFreezes, PodDeleted, PodKilled, CutTo, CutFrom, CutOne, CutUp, CutDown, Isolated,
 }
 
 // ofControl are the faults that take away who could help.
-var ofControl = []Fault{ControlKilled, ControlAt, APIHangs, APIAway, KubeHangs, KubeAway}
+var ofControl = []Fault{ControlKilled, ControlAt, ControlTwice, APIHangs, APIAway, KubeHangs, KubeAway}
 
 // Faults are all faults.
 func Faults() []Fault {
@@ -84,6 +87,8 @@ type Plan struct {
 	Steps []Step
 	// Lasts is how long after the last step everything is healed.
 	Lasts time.Duration
+	// Back is how long after its end the controller is started again.
+	Back time.Duration
 }
 
 // NewPlan makes the plan of a round: the same one for the same seed. With only, other faults do not occur.
@@ -95,7 +100,7 @@ func NewPlan(seed uint64, replicas int, only []Fault) Plan {
 		}
 		return slices.DeleteFunc(slices.Clone(faults), func(f Fault) bool { return !slices.Contains(only, f) })
 	}
-	p := Plan{Seed: seed, Lasts: time.Duration(2000+random.IntN(6000)) * time.Millisecond}
+	p := Plan{Seed: seed, Lasts: time.Duration(2000+random.IntN(6000)) * time.Millisecond, Back: time.Duration(random.IntN(4000)) * time.Millisecond}
 	add := func(faults []Fault, after time.Duration) {
 		faults = allowed(faults)
 		if len(faults) == 0 {
@@ -162,5 +167,9 @@ func (p Plan) String() string {
 	for _, s := range p.Steps {
 		steps = append(steps, s.String())
 	}
-	return strings.Join(steps, ", ") + fmt.Sprintf(", for %s", p.Lasts)
+	text := strings.Join(steps, ", ") + fmt.Sprintf(", for %s", p.Lasts)
+	if slices.ContainsFunc(p.Steps, func(s Step) bool { return s.Fault == ControlKilled || s.Fault == ControlAt }) {
+		text += fmt.Sprintf(", controller back after %s", p.Back)
+	}
+	return text
 }

@@ -25,6 +25,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
@@ -193,9 +194,7 @@ func (r *runner) attack(ctx context.Context, plan Plan) (time.Duration, error) {
 	began := time.Now()
 	err := a.run(ctx, plan)
 	if err == nil {
-		healing, cancel := context.WithTimeout(ctx, healTimeout)
-		err = r.cluster.WaitReady(healing)
-		cancel()
+		err = r.healed(ctx)
 	}
 	if err == nil {
 		err = r.flowing(ctx)
@@ -211,6 +210,21 @@ func (r *runner) attack(ctx context.Context, plan Plan) (time.Duration, error) {
 	}
 	r.cluster.History.SetFinals(finals)
 	return gap, nil
+}
+
+// healed waits until the cluster is well again, with the help of a person where it asks for one.
+func (r *runner) healed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healTimeout)
+	defer cancel()
+	tending, stop := context.WithCancel(ctx)
+	var person sync.WaitGroup
+	if r.shape.Policy == v1alpha1.ErrantNodeKeep {
+		person.Go(func() { r.cluster.Tend(tending) })
+	}
+	err := r.cluster.WaitReady(ctx)
+	stop()
+	person.Wait()
+	return err
 }
 
 // flowing waits until writes are acknowledged again.
