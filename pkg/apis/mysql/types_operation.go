@@ -120,6 +120,9 @@ type MysqlClusterOperation struct {
 
 	// Message tells, for people, what it waits for, or why it was given up.
 	Message string
+
+	// Via are the names of nodes that were to be the primary in between.
+	Via []string
 }
 
 // OperationPhaseTime is the time when a phase of an operation began.

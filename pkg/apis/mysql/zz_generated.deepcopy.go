@@ -141,6 +141,11 @@ func (in *MysqlClusterOperation) DeepCopyInto(out *MysqlClusterOperation) {
 		in, out := &in.FinishedAt, &out.FinishedAt
 		*out = (*in).DeepCopy()
 	}
+	if in.Via != nil {
+		in, out := &in.Via, &out.Via
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	return
 }
 

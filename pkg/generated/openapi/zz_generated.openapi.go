@@ -701,6 +701,25 @@ func schema_pkg_apis_mysql_v1alpha1_MysqlClusterOperation(ref common.ReferenceCa
 							Format:      "",
 						},
 					},
+					"via": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "via are the names of nodes that were to be the primary in between: they were lost too, or another node turned out to have more.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
 				},
 				Required: []string{"uid", "type", "phase", "startedAt"},
 			},

@@ -276,6 +276,17 @@ func (m *MysqlClusterOperation) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if len(m.Via) > 0 {
+		for iNdEx := len(m.Via) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.Via[iNdEx])
+			copy(dAtA[i:], m.Via[iNdEx])
+			i = encodeVarintGenerated(dAtA, i, uint64(len(m.Via[iNdEx])))
+			i--
+			dAtA[i] = 0x1
+			i--
+			dAtA[i] = 0x8a
+		}
+	}
 	i -= len(m.Message)
 	copy(dAtA[i:], m.Message)
 	i = encodeVarintGenerated(dAtA, i, uint64(len(m.Message)))
@@ -1409,6 +1420,12 @@ func (m *MysqlClusterOperation) Size() (n int) {
 	n += 1 + l + sovGenerated(uint64(l))
 	l = len(m.Message)
 	n += 2 + l + sovGenerated(uint64(l))
+	if len(m.Via) > 0 {
+		for _, s := range m.Via {
+			l = len(s)
+			n += 2 + l + sovGenerated(uint64(l))
+		}
+	}
 	return n
 }
 
@@ -1831,6 +1848,7 @@ func (this *MysqlClusterOperation) String() string {
 		`FinishedAt:` + strings.Replace(fmt.Sprintf("%v", this.FinishedAt), "MicroTime", "v1.MicroTime", 1) + `,`,
 		`Outcome:` + fmt.Sprintf("%v", this.Outcome) + `,`,
 		`Message:` + fmt.Sprintf("%v", this.Message) + `,`,
+		`Via:` + fmt.Sprintf("%v", this.Via) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -3223,6 +3241,38 @@ func (m *MysqlClusterOperation) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Message = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 17:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Via", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Via = append(m.Via, string(dAtA[iNdEx:postIndex]))
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

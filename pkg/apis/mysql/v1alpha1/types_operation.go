@@ -158,6 +158,13 @@ type MysqlClusterOperation struct {
 	// message tells, for people, what it waits for, or why it was given up.
 	// +optional
 	Message string `json:"message,omitempty" protobuf:"bytes,16,opt,name=message"`
+
+	// via are the names of nodes that were to be the primary in between: they were lost too, or another node turned out to have more.
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	Via []string `json:"via,omitempty" protobuf:"bytes,17,rep,name=via"`
 }
 
 // OperationPhaseTime is the time when a phase of an operation began.

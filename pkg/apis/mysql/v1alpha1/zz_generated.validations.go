@@ -461,6 +461,35 @@ func Validate_MysqlClusterOperation(
 	}
 
 	// field MysqlClusterOperation.Message has no validation
+
+	{ // field MysqlClusterOperation.Via
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj []string,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalSlice(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MysqlClusterOperation) []string {
+				return oldObj.Via
+			})
+		errs = append(errs, fn(fldPath.Child("via"), obj.Via, oldVal, oldObj != nil)...)
+	}
+
 	return errs
 }
 

@@ -64,6 +64,8 @@ type MysqlClusterOperationApplyConfiguration struct {
 	Outcome *mysqlv1alpha1.OperationOutcome `json:"outcome,omitempty"`
 	// message tells, for people, what it waits for, or why it was given up.
 	Message *string `json:"message,omitempty"`
+	// via are the names of nodes that were to be the primary in between: they were lost too, or another node turned out to have more.
+	Via []string `json:"via,omitempty"`
 }
 
 // MysqlClusterOperationApplyConfiguration constructs a declarative configuration of the MysqlClusterOperation type for use with
@@ -202,5 +204,15 @@ func (b *MysqlClusterOperationApplyConfiguration) WithOutcome(value mysqlv1alpha
 // If called multiple times, the Message field is set to the value of the last call.
 func (b *MysqlClusterOperationApplyConfiguration) WithMessage(value string) *MysqlClusterOperationApplyConfiguration {
 	b.Message = &value
+	return b
+}
+
+// WithVia adds the given value to the Via field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Via field.
+func (b *MysqlClusterOperationApplyConfiguration) WithVia(values ...string) *MysqlClusterOperationApplyConfiguration {
+	for i := range values {
+		b.Via = append(b.Via, values[i])
+	}
 	return b
 }
