@@ -51,7 +51,7 @@ func TestBootstrapRecordsThenInitializesThenRecordsThenPromotes(t *testing.T) {
 	o.Nodes[0].State = started("")
 	o.Nodes[0].State.Term = 1
 	d = Decide(*o)
-	wantRecord(t, d, Record{Primary: nodeName(0), Term: 1, Initialized: true, RequiredAcks: 1})
+	wantRecord(t, d, Record{Primary: nodeName(0), Term: 1, Initialized: true, RequiredAcks: 1, Members: members(0)})
 
 	o.Record = *d.Record
 	d = Decide(*o)
@@ -78,7 +78,7 @@ func TestBootstrapWithPreferredOpensWithoutWaiting(t *testing.T) {
 	o.Nodes[0].State = started("")
 	o.Nodes[0].State.Term = 1
 	d := Decide(*o)
-	wantRecord(t, d, Record{Primary: nodeName(0), Term: 1, Initialized: true})
+	wantRecord(t, d, Record{Primary: nodeName(0), Term: 1, Initialized: true, Members: members(0)})
 	o.Record = *d.Record
 	if got := orderTo(t, Decide(*o), 0); got.Kind != api.OrderPromote || got.RequiredAcks != 0 {
 		t.Errorf("the order is %+v", got)
@@ -104,11 +104,11 @@ func TestBootstrapFromKeptVolumes(t *testing.T) {
 		},
 		"the node with everything becomes the primary": {
 			change: func(o *Observed) { kept(&o.Nodes[0], uuidA+":1-5"); kept(&o.Nodes[2], uuidA+":1-9") },
-			record: &Record{Primary: nodeName(2), Term: 1, Initialized: true},
+			record: &Record{Primary: nodeName(2), Term: 1, Initialized: true, Members: members(2)},
 		},
 		"of equals, the first": {
 			change: func(o *Observed) { kept(&o.Nodes[1], theTx); kept(&o.Nodes[2], theTx) },
-			record: &Record{Primary: nodeName(1), Term: 1, Initialized: true},
+			record: &Record{Primary: nodeName(1), Term: 1, Initialized: true, Members: members(1)},
 		},
 		"no node has everything": {
 			change:  func(o *Observed) { kept(&o.Nodes[0], uuidA+":1-5"); kept(&o.Nodes[1], uuidB+":1-5") },
@@ -146,7 +146,7 @@ func TestBootstrapFromKeptVolumes(t *testing.T) {
 				o.Nodes[1].State = started(theTx)
 				o.Nodes[1].State.Term = 0
 			},
-			record: &Record{Primary: nodeName(1), Term: 2, Initialized: true},
+			record: &Record{Primary: nodeName(1), Term: 2, Initialized: true, Members: members(1)},
 		},
 		"the status was lost": {
 			change: func(o *Observed) {
@@ -154,7 +154,7 @@ func TestBootstrapFromKeptVolumes(t *testing.T) {
 					o.Nodes[i].State = started(theTx)
 				}
 			},
-			record: &Record{Primary: nodeName(0), Term: 4, Initialized: true},
+			record: &Record{Primary: nodeName(0), Term: 4, Initialized: true, Members: members(0)},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -176,7 +176,7 @@ func TestBootstrapFromKeptVolumes(t *testing.T) {
 
 func TestInitializedClusterIsNeverInitializedAgain(t *testing.T) {
 	o := fresh(3)
-	o.Record = Record{Primary: nodeName(0), Term: 1, RequiredAcks: 1, Initialized: true}
+	o.Record = Record{Primary: nodeName(0), Term: 1, RequiredAcks: 1, Initialized: true, Members: members(0, 1, 2)}
 	d := Decide(*o)
 	wantNoRecord(t, d)
 	wantOrders(t, d)
@@ -191,15 +191,22 @@ func TestRecordThatIsBehindIsBroughtUpToDate(t *testing.T) {
 		o.Record.Term, o.Record.Primary = 2, nodeName(2)
 		return o
 	}
-	t.Run("the writable primary of the highest term stays", func(t *testing.T) {
-		wantRecord(t, Decide(*behind()), Record{Primary: nodeName(0), Term: 4, RequiredAcks: 1, Initialized: true})
+	t.Run("the writable primary of the highest term stays, and nothing is counted on yet", func(t *testing.T) {
+		wantRecord(t, Decide(*behind()), Record{Primary: nodeName(0), Term: 4, Initialized: true, Members: members(0, 1, 2)})
+	})
+	t.Run("what was under way is given up", func(t *testing.T) {
+		o := behind()
+		o.Record.Operation = &Operation{UID: "op", Kind: KindSwitchover, From: nodeName(1), To: nodeName(2), Term: 2}
+		d := Decide(*o)
+		wantRecord(t, d, Record{Primary: nodeName(0), Term: 4, Initialized: true, Members: members(0, 1, 2)})
+		wantEnded(t, d, OutcomeGivenUp, "the nodes have accepted term 3")
 	})
 	t.Run("without one, the node with everything is chosen", func(t *testing.T) {
 		o := behind()
 		for i, executed := range []string{uuidA + ":1-5", theTx, uuidA + ":1-5"} {
 			o.Nodes[i].State = started(executed)
 		}
-		wantRecord(t, Decide(*o), Record{Primary: nodeName(1), Term: 4, Initialized: true})
+		wantRecord(t, Decide(*o), Record{Primary: nodeName(1), Term: 4, Initialized: true, Members: members(0, 1, 2)})
 	})
 	t.Run("but only when all report", func(t *testing.T) {
 		o := behind()

@@ -100,7 +100,7 @@ func TestPreferredGoesOnAlone(t *testing.T) {
 				}
 				return
 			}
-			wantRecord(t, d, Record{Primary: nodeName(0), Term: 3, Initialized: true})
+			wantRecord(t, d, Record{Primary: nodeName(0), Term: 3, Initialized: true, Members: members(0, 1)})
 			o.Record = *d.Record
 			if got := orderTo(t, Decide(*o), 0); got.Kind != api.OrderPromote || got.RequiredAcks != 0 {
 				t.Errorf("the order is %+v", got)
@@ -133,7 +133,7 @@ func TestAcknowledgementsAreDemandedBeforeTheyAreRecorded(t *testing.T) {
 		wantNoRecord(t, Decide(*o))
 
 		o.Nodes[1].State.Replication.GTIDRetrieved = theTx
-		wantRecord(t, Decide(*o), Record{Primary: nodeName(0), Term: 3, RequiredAcks: 1, Initialized: true})
+		wantRecord(t, Decide(*o), Record{Primary: nodeName(0), Term: 3, RequiredAcks: 1, Initialized: true, Members: o.Record.Members})
 	}
 }
 

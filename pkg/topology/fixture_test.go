@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,14 @@ const (
 var noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func nodeName(ordinal int) string { return fmt.Sprintf("db-mysql-%d", ordinal) }
+
+func members(ordinals ...int) []string {
+	var names []string
+	for _, i := range ordinals {
+		names = append(names, nodeName(i))
+	}
+	return names
+}
 
 // fresh is a cluster whose pods run and wait for orders, on new volumes.
 func fresh(replicas int) *Observed {
@@ -144,5 +153,35 @@ func wantNoRecord(t *testing.T, d Decision) {
 	t.Helper()
 	if d.Record != nil {
 		t.Errorf("a record is wanted: %+v", *d.Record)
+	}
+}
+
+// wantOperation is the operation that begins, or goes on, with the record that is wanted: from one node to another in the next term.
+func wantOperation(t *testing.T, d Decision, kind OperationKind, phase OperationPhase, from, to int) *Operation {
+	t.Helper()
+	if d.Record == nil || d.Record.Operation == nil {
+		t.Fatalf("no operation begins: record %+v; %s", d.Record, d.Status.Phase)
+	}
+	op, r := d.Record.Operation, d.Record
+	if op.Kind != kind || op.Phase != phase || op.From != nodeName(from) || op.To != nodeName(to) || op.Term != r.Term {
+		t.Errorf("the operation is %+v", op)
+	}
+	if r.Primary != nodeName(to) && phase != PhaseReturning {
+		t.Errorf("the record is %+v", r)
+	}
+	if len(d.Orders) > 0 || d.Replace != "" {
+		t.Errorf("rule 2: something is done along with a record: %+v", d)
+	}
+	return op
+}
+
+// wantEnded is the operation that ends with the record that is wanted.
+func wantEnded(t *testing.T, d Decision, outcome OperationOutcome, message string) {
+	t.Helper()
+	if d.Record == nil || d.Record.Operation != nil {
+		t.Errorf("the record is %+v; %s", d.Record, d.Status.Phase)
+	}
+	if op := d.Ended; op == nil || op.Outcome != outcome || !strings.Contains(op.Message, message) || op.Phase != PhaseCompleted || !op.EndedAt.Equal(noon) {
+		t.Errorf("ended is %+v instead of %s: … %s", op, outcome, message)
 	}
 }

@@ -52,8 +52,10 @@ func TestOrdersMendWhatDiffers(t *testing.T) {
 		"primary closed, no replicas": {func(o *Observed) {
 			o.Nodes[0].State.SuperReadOnly, o.Nodes[0].State.SemiSync.Clients = true, 0
 		}, nil},
-		"primary silent":            {func(o *Observed) { o.Nodes[0].Connected = false }, nil},
-		"primary starting":          {func(o *Observed) { o.Nodes[0].State.Phase = api.PhaseStarting }, nil},
+		"primary silent": {func(o *Observed) { o.Nodes[0].Connected = false }, nil},
+		"primary starting": {func(o *Observed) {
+			o.Nodes[0].State.Phase, o.Nodes[0].Memory.HeardSince = api.PhaseStarting, noon.Add(-time.Second)
+		}, nil},
 		"primary being deleted":     {func(o *Observed) { o.Nodes[0].State.Role, o.Nodes[0].Terminating = api.RoleNone, true }, nil},
 		"read-only is wanted":       {func(o *Observed) { o.Spec.ReadOnly = true }, []string{nodeName(0) + " Promote"}},
 		"replica restarted":         {func(o *Observed) { o.Nodes[1].State = started(theTx) }, []string{nodeName(1) + " Follow"}},
@@ -145,51 +147,6 @@ func TestCloneDonors(t *testing.T) {
 			}
 			if test.donor != "" {
 				t.Errorf("nothing is cloned: %s", d.Status.Phase)
-			}
-		})
-	}
-}
-
-// A primary that has lost its volume is cloned from the replica that has everything, if it is sure that there is one.
-func TestPrimaryThatLostItsVolume(t *testing.T) {
-	for name, test := range map[string]struct {
-		change func(o *Observed)
-		donor  string
-		reason string
-	}{
-		"cloned back": {func(*Observed) {}, nodeName(1), ""},
-		"from the newest": {func(o *Observed) {
-			o.Nodes[1].State.GTIDExecuted, o.Nodes[1].State.Replication.GTIDRetrieved = uuidA+":1-9", uuidA+":1-9"
-		}, nodeName(2), ""},
-		"not before what was received is applied": {func(o *Observed) {
-			for i := 1; i < 3; i++ {
-				o.Nodes[i].State.GTIDExecuted = uuidA + ":1-9"
-			}
-		}, "", "PrimaryNotReady"},
-		"not while a replica is silent":               {func(o *Observed) { o.Nodes[2].Connected = false }, "", reasonPrimaryLost},
-		"not if it took writes alone":                 {func(o *Observed) { o.Record.RequiredAcks = 0 }, "", reasonPrimaryLost},
-		"not by reports that are older than the loss": {func(o *Observed) { o.Nodes[2].Memory.HeardAt = noon.Add(-2 * time.Minute) }, "", "PrimaryNotReady"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			o := healthy(3)
-			o.Nodes[0].State = emptyNode(0).State
-			o.Nodes[0].Memory.HeardSince = noon.Add(-time.Minute)
-			for i := 1; i < 3; i++ {
-				o.Nodes[i].State.Replication.ReceiverState = "CONNECTING"
-			}
-			test.change(o)
-			d := Decide(*o)
-			wantNoRecord(t, d)
-			if test.donor == "" {
-				wantOrders(t, d)
-				if d.Status.Ready.Reason != test.reason {
-					t.Errorf("the verdict is %+v", d.Status.Ready)
-				}
-				return
-			}
-			wantOrders(t, d, nodeName(0)+" Clone")
-			if got := orderTo(t, d, 0).Source.Host; got != test.donor {
-				t.Errorf("the donor is %s", got)
 			}
 		})
 	}

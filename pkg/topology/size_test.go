@@ -45,7 +45,7 @@ func TestGrowingIsDoneAtOnce(t *testing.T) {
 func TestShrinkingLowersTheRecordFirst(t *testing.T) {
 	o := resized(5, 3)
 	d := Decide(*o)
-	wantRecord(t, d, Record{Primary: nodeName(0), Term: 3, RequiredAcks: 1, Initialized: true})
+	wantRecord(t, d, Record{Primary: nodeName(0), Term: 3, RequiredAcks: 1, Initialized: true, Members: members(0, 1, 2, 3, 4)})
 
 	o.Record = *d.Record
 	d = Decide(*o)
@@ -57,7 +57,7 @@ func TestShrinkingLowersTheRecordFirst(t *testing.T) {
 	// What the removed nodes hold does not count any more, while the demand stays.
 	o.Nodes[0].State.SemiSync.RequiredAcks = 1
 	d = Decide(*o)
-	wantRecord(t, d, Record{Primary: nodeName(0), Term: 3, Initialized: true})
+	wantRecord(t, d, Record{Primary: nodeName(0), Term: 3, Initialized: true, Members: members(0, 1, 2, 3, 4)})
 
 	o.Record = *d.Record
 	d = Decide(*o)
@@ -78,7 +78,11 @@ func TestShrinkingLowersTheRecordFirst(t *testing.T) {
 		o.Nodes[i] = Node{Name: nodeName(i), Ordinal: i, VolumeExists: true}
 	}
 	d = Decide(*o)
-	wantRecord(t, d, Record{Primary: nodeName(0), Term: 3, RequiredAcks: 1, Initialized: true})
+	wantRecord(t, d, Record{Primary: nodeName(0), Term: 3, Initialized: true, Members: members(0, 1, 2)})
+
+	o.Record = *d.Record
+	d = Decide(*o)
+	wantRecord(t, d, Record{Primary: nodeName(0), Term: 3, RequiredAcks: 1, Initialized: true, Members: members(0, 1, 2)})
 
 	o.Record = *d.Record
 	if d = Decide(*o); !slices.Equal(d.ReleaseVolumes, []string{nodeName(3), nodeName(4)}) || !d.Status.Ready.True {
@@ -145,6 +149,9 @@ func TestPrimaryIsNeverRemovedByShrinking(t *testing.T) {
 	o.Record.Primary, o.Record.RequiredAcks = nodeName(2), 0
 	o.Nodes[2].State.SemiSync.SourceEnabled = false
 	o.Spec.Replicas, o.Spec.Durability = 1, DurabilityNone
+	o.Nodes[1].Connected = false
+	lag := int64(handOverLag + 1)
+	o.Nodes[0].State.Replication.LagSeconds = &lag
 	d := Decide(*o)
 	wantNoRecord(t, d)
 	if d.Size != 3 {
@@ -152,6 +159,17 @@ func TestPrimaryIsNeverRemovedByShrinking(t *testing.T) {
 	}
 	if got := d.Status.Progressing; !strings.Contains(got.Message, nodeName(2)+" is the primary") {
 		t.Errorf("it is not said why: %+v", got)
+	}
+
+	o.Nodes[0].State.Replication.LagSeconds = ptr.To[int64](0)
+	d = Decide(*o)
+	op := wantOperation(t, d, KindSwitchover, PhaseSteppingDown, 2, 0)
+	if d.Size != 3 || op.Reason != "its node is to be removed" {
+		t.Errorf("size %d, reason %s", d.Size, op.Reason)
+	}
+	o.Record = *d.Record
+	if d = Decide(*o); d.Size != 3 {
+		t.Errorf("nodes are removed while the primary changes: size %d", d.Size)
 	}
 }
 
@@ -169,9 +187,18 @@ func TestRollout(t *testing.T) {
 		change func(o *Observed)
 		want   string
 	}{
-		"the highest replica first": {func(*Observed) {}, nodeName(2)},
-		"then the next":             {func(o *Observed) { o.Nodes[2].ConfigHash = wantedHash }, nodeName(1)},
-		"the primary last":          {func(o *Observed) { o.Nodes[1].ConfigHash, o.Nodes[2].ConfigHash = wantedHash, wantedHash }, nodeName(0)},
+		"the highest replica first":         {func(*Observed) {}, nodeName(2)},
+		"then the next":                     {func(o *Observed) { o.Nodes[2].ConfigHash = wantedHash }, nodeName(1)},
+		"the primary last, and not as such": {func(o *Observed) { o.Nodes[1].ConfigHash, o.Nodes[2].ConfigHash = wantedHash, wantedHash }, ""},
+		"the primary that is alone": {func(o *Observed) {
+			*o = *healthy(1)
+			o.Nodes[0].ConfigHash = "old"
+		}, nodeName(0)},
+		"not while it is paused": {func(o *Observed) { o.Spec.PauseRollout = true }, ""},
+		"not while the primary changes": {func(o *Observed) {
+			o.Record.Operation = &Operation{UID: "op", Kind: KindFailover, From: nodeName(1), To: nodeName(0), Term: 3, Acks: 1}
+			o.Nodes[0].State.SuperReadOnly = true
+		}, ""},
 		"nothing to do": {func(o *Observed) {
 			for i := range o.Nodes {
 				o.Nodes[i].ConfigHash = wantedHash
