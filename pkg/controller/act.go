@@ -90,9 +90,9 @@ func roleLabels(n topology.NodeStatus, initialized bool) map[string]string {
 	}
 	switch n.Health {
 	case topology.Healthy:
-		labels[v1alpha1.LabelHealthy] = "yes"
+		labels[v1alpha1.LabelHealthy] = v1alpha1.HealthyLabelYes
 	case topology.Unhealthy:
-		labels[v1alpha1.LabelHealthy] = "no"
+		labels[v1alpha1.LabelHealthy] = v1alpha1.HealthyLabelNo
 	}
 	return labels
 }

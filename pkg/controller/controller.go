@@ -29,6 +29,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/informers"
@@ -76,6 +77,7 @@ type Controller struct {
 	clusters     mysqllisters.MysqlClusterLister
 	pods         corelisters.PodLister
 	claims       corelisters.PersistentVolumeClaimLister
+	nodes        corelisters.NodeLister
 	statefulSets appslisters.StatefulSetLister
 	// simple are the kinds of objects of which only the metadata is of interest.
 	simple map[schema.GroupVersionResource]cache.GenericLister
@@ -85,6 +87,7 @@ type Controller struct {
 
 	mu         sync.Mutex
 	remembered map[string]*memory
+	drains     map[string]bool
 }
 
 // memory is what is remembered of a cluster from one reconciliation to the next, to save requests only.
@@ -133,6 +136,7 @@ func New(ctx context.Context, config Config) (*Controller, error) {
 			workqueue.TypedRateLimitingQueueConfig[string]{Name: "mysqlclusters"}),
 		simple:     map[schema.GroupVersionResource]cache.GenericLister{},
 		remembered: map[string]*memory{},
+		drains:     map[string]bool{},
 	}
 	c.agents = agents.New(ctx, config.Agents, agents.Callbacks{Changed: c.enqueueAfter, Ordered: c.ordered}, config.Now)
 
@@ -148,6 +152,7 @@ func New(ctx context.Context, config Config) (*Controller, error) {
 	c.pods = ours.Core().V1().Pods().Lister()
 	c.statefulSets = ours.Apps().V1().StatefulSets().Lister()
 	c.claims = all.Core().V1().PersistentVolumeClaims().Lister()
+	c.nodes = all.Core().V1().Nodes().Lister()
 
 	for _, informer := range []cache.SharedIndexInformer{
 		ours.Core().V1().Pods().Informer(),
@@ -164,7 +169,11 @@ func New(ctx context.Context, config Config) (*Controller, error) {
 		}
 		c.synced = append(c.synced, registration.HasSynced)
 	}
-	c.synced = append(c.synced, clusters.hasSynced)
+	registration, err := all.Core().V1().Nodes().Informer().AddEventHandler(handler(c.enqueueOnMachine))
+	if err != nil {
+		return nil, fmt.Errorf("watch: %w", err)
+	}
+	c.synced = append(c.synced, clusters.hasSynced, registration.HasSynced)
 	c.start = []func(context.Context){
 		func(ctx context.Context) { go clusters.run(ctx) },
 		func(ctx context.Context) { ours.StartWithContext(ctx) },
@@ -181,7 +190,13 @@ func (c *Controller) metadataInformer(factory metadatainformer.SharedInformerFac
 }
 
 // slim drops what is never read, to save memory.
-func slim(object any) (any, error) { return slimmed(object), nil }
+func slim(object any) (any, error) {
+	if machine, ok := object.(*corev1.Node); ok {
+		// Their status changes all the time.
+		machine.Status = corev1.NodeStatus{}
+	}
+	return slimmed(object), nil
+}
 
 // Run reconciles with that many workers until ctx ends, and then until the last reconciliation has ended.
 func (c *Controller) Run(ctx context.Context, workers int) error {
@@ -268,6 +283,32 @@ func (c *Controller) enqueueOwner(o metav1.Object) {
 	if name := o.GetLabels()[v1alpha1.LabelCluster]; name != "" {
 		c.queue.Add(cache.NewObjectName(o.GetNamespace(), name).String())
 	}
+}
+
+// enqueueOnMachine enqueues the clusters that have pods on a machine which is to be emptied, or was.
+func (c *Controller) enqueueOnMachine(o metav1.Object) {
+	machine, ok := o.(*corev1.Node)
+	if !ok || machine.Spec.Unschedulable == c.emptied(machine) {
+		return
+	}
+	pods, err := c.pods.List(labels.Everything())
+	if err != nil {
+		return // a cache does not fail
+	}
+	for _, pod := range pods {
+		if pod.Spec.NodeName == machine.Name {
+			c.enqueueOwner(pod)
+		}
+	}
+}
+
+// emptied remembers whether a machine is to be emptied, and returns what was so before. Machines send an update every few seconds.
+func (c *Controller) emptied(machine *corev1.Node) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.drains[machine.Name]
+	c.drains[machine.Name] = machine.Spec.Unschedulable
+	return before
 }
 
 func (c *Controller) enqueueAfter(cluster string, after time.Duration) {

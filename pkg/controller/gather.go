@@ -27,6 +27,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/ptr"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
@@ -67,13 +68,20 @@ func (c *Controller) gather(m *memory, cluster *v1alpha1.MysqlCluster) (*gathere
 			Durability: topology.EffectiveDurability(replicas, topology.Durability(cluster.Spec.Replication.Durability)),
 			ReadOnly:   cluster.Spec.ReadOnly,
 			ConfigHash: hash,
+
+			PauseRollout:  cluster.Spec.PauseRollout,
+			RebuildErrant: cluster.Spec.Replication.ErrantNodePolicy == v1alpha1.ErrantNodeRebuild,
+			MaxLag:        ptr.Deref(cluster.Spec.MaxSlaveLatency, 0),
 		},
 		Record: topology.Record{
 			Primary:      cluster.Status.Primary,
 			Term:         cluster.Status.Term,
 			RequiredAcks: int(cluster.Status.RequiredAcknowledgements),
 			Initialized:  cluster.Status.InitializedAt != nil,
+			Members:      cluster.Status.Members,
+			Operation:    operationOf(cluster.Status.Operation),
 		},
+		GaveUpAt: gaveUpAt(&cluster.Status),
 	}
 	if g.set != nil {
 		if g.set.Spec.Replicas != nil {
@@ -150,6 +158,8 @@ func (c *Controller) node(cluster *v1alpha1.MysqlCluster, set *appsv1.StatefulSe
 	n.PodUID = string(pod.UID)
 	n.Terminating = pod.DeletionTimestamp != nil
 	n.Ready = isReady(pod)
+	n.Served = pod.Labels[v1alpha1.LabelHealthy] == v1alpha1.HealthyLabelYes
+	n.Drained = c.drained(pod)
 	n.ConfigHash = pod.Annotations[v1alpha1.AnnotationConfigHash]
 	seen := c.agents.Observe(pod.UID)
 	n.State, n.Connected, n.Memory = seen.State, seen.Connected, seen.Memory
@@ -174,6 +184,12 @@ func (c *Controller) track(m *memory, cluster *v1alpha1.MysqlCluster, g *gathere
 		})
 	}
 	c.agents.Track(cache.NewObjectName(cluster.Namespace, cluster.Name).String(), targets)
+}
+
+// drained is true when the machine that the pod runs on is to be emptied.
+func (c *Controller) drained(pod *corev1.Pod) bool {
+	machine, err := c.nodes.Get(pod.Spec.NodeName)
+	return err == nil && machine.Spec.Unschedulable
 }
 
 func isReady(pod *corev1.Pod) bool {

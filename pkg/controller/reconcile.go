@@ -118,6 +118,14 @@ func (c *Controller) announce(cluster *v1alpha1.MysqlCluster, before v1alpha1.My
 	if now.Term != before.Term {
 		c.Events.Eventf(cluster, corev1.EventTypeNormal, "PrimaryChosen", "%s is the primary of term %d", now.Primary, now.Term)
 	}
+	if op := now.Operation; op != nil && (before.Operation == nil || op.Term != before.Operation.Term) {
+		c.Events.Eventf(cluster, corev1.EventTypeWarning, string(op.Type)+"Started", "from %s to %s, term %d: %s", op.From, now.Primary, op.Term, op.Reason)
+	}
+	if len(now.LastFailovers) > 0 && (len(before.LastFailovers) == 0 || now.LastFailovers[0].UID != before.LastFailovers[0].UID) {
+		op := now.LastFailovers[0]
+		c.Events.Eventf(cluster, corev1.EventTypeNormal, string(op.Type)+string(op.Outcome), "from %s to %s after %s: %s", op.From, op.To,
+			op.FinishedAt.Sub(op.StartedAt.Time).Round(time.Millisecond), op.Message)
+	}
 	if before.InitializedAt == nil && now.InitializedAt != nil {
 		c.Events.Eventf(cluster, corev1.EventTypeNormal, "Initialized", "the cluster's data exist, on %s", now.Primary)
 	}

@@ -47,10 +47,14 @@ func (c *Controller) newStatus(cluster *v1alpha1.MysqlCluster, m *memory, d topo
 		if r.Initialized && s.InitializedAt == nil {
 			s.InitializedAt = &now
 		}
+		s.Members = r.Members
+		s.Operation = statusOperation(r.Operation)
+		s.LastFailovers = withEnded(s.LastFailovers, d.Ended)
 	}
 	s.Phase = d.Status.Phase
 	s.Replicas = int32(len(g.pods))
 	s.ReadyNodes = int32(d.Status.ReadyNodes)
+	s.UpdatedNodes = int32(d.Status.UpdatedNodes)
 	s.Selector = workload.Selector(cluster.Name)
 	s.Durability = v1alpha1.Durability(g.observed.Spec.Durability)
 	s.Endpoints = workload.Endpoints(cluster.Name, cluster.Namespace)
@@ -131,7 +135,8 @@ func cut(text string) string {
 func nodeStatuses(before []v1alpha1.NodeStatus, d topology.Decision, g *gathered, now metav1.Time) []v1alpha1.NodeStatus {
 	var nodes []v1alpha1.NodeStatus
 	for _, n := range d.Status.Nodes {
-		s := v1alpha1.NodeStatus{Name: n.Name, Role: v1alpha1.NodeRole(n.Role), Health: v1alpha1.NodeHealth(n.Health), Message: cut(n.Message), Since: &now}
+		s := v1alpha1.NodeStatus{Name: n.Name, Role: v1alpha1.NodeRole(n.Role), Health: v1alpha1.NodeHealth(n.Health), Message: cut(n.Message), Since: &now,
+			Joining: n.Joining}
 		i := slices.IndexFunc(before, func(old v1alpha1.NodeStatus) bool { return old.Name == n.Name })
 		if i >= 0 && before[i].Role == s.Role && before[i].Health == s.Health && before[i].Since != nil {
 			s.Since = before[i].Since

@@ -37,8 +37,8 @@ const (
 // Services are the Services of a cluster: one that gives each node a name, and those that clients use.
 func Services(c *v1alpha1.MysqlCluster) []*corev1ac.ServiceApplyConfiguration {
 	primary := map[string]string{v1alpha1.LabelRole: v1alpha1.RoleLabelPrimary}
-	healthy := map[string]string{v1alpha1.LabelHealthy: "yes"}
-	replicas := map[string]string{v1alpha1.LabelRole: v1alpha1.RoleLabelReplica, v1alpha1.LabelHealthy: "yes"}
+	healthy := map[string]string{v1alpha1.LabelHealthy: v1alpha1.HealthyLabelYes}
+	replicas := map[string]string{v1alpha1.LabelRole: v1alpha1.RoleLabelReplica, v1alpha1.LabelHealthy: v1alpha1.HealthyLabelYes}
 	return []*corev1ac.ServiceApplyConfiguration{
 		headlessService(c),
 		clientService(c, PrimaryServiceName(c.Name), primary),

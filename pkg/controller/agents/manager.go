@@ -206,7 +206,7 @@ func (m *Manager) arrived(a *agent, s api.State) {
 	last, before := a.state, a.memory
 	a.memory = before.Observe(last, &s, m.now())
 	if a.orders.underway != nil {
-		a.memory = a.memory.Ordered()
+		a.memory = a.memory.Ordered(a.orders.underway.Basis)
 	}
 	a.state = &s
 	changed := last == nil || !a.connected || before.Settled != a.memory.Settled || differs(last, &s)

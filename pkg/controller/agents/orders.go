@@ -32,7 +32,7 @@ const (
 	orderTimeout = 150 * time.Second
 	// minPause and maxPause bound the time until the same order is sent again; it doubles each time. An order is asked for again if it failed,
 	// and also if it was carried out to no avail.
-	minPause = 200 * time.Millisecond
+	minPause = 20 * time.Millisecond
 	maxPause = 30 * time.Second
 	// calm is the time after which a repeated order counts as a first one.
 	calm = 2 * maxPause
@@ -48,7 +48,7 @@ type orders struct {
 	next  time.Time
 }
 
-// same tells whether two orders are the same.
+// same tells whether two orders ask for the same, whatever they are based on.
 func same(a *api.Order, b api.Order) bool {
 	if a == nil {
 		return false
@@ -57,7 +57,7 @@ func same(a *api.Order, b api.Order) bool {
 	if (x.Source == nil) != (y.Source == nil) || x.Source != nil && *x.Source != *y.Source {
 		return false
 	}
-	x.Source, y.Source = nil, nil
+	x.Source, y.Source, x.Basis, y.Basis = nil, nil, "", ""
 	return x == y
 }
 
@@ -79,7 +79,7 @@ func (m *Manager) Order(pod types.UID, order api.Order) {
 		}
 	}
 	a.orders.underway = &order
-	a.memory = a.memory.Ordered()
+	a.memory = a.memory.Ordered(order.Basis)
 	tlsConfig := a.TLS
 	m.mu.Unlock()
 
@@ -102,8 +102,16 @@ func (m *Manager) send(a *agent, dial *tls.Config, order api.Order) {
 	if !same(a.orders.last, order) || now.Sub(a.orders.next) > calm {
 		a.orders.times = 0
 	}
-	a.orders.last, a.orders.next = &order, now.Add(pause(a.orders.times))
-	a.orders.times++
+	if err == nil && result.Reason == api.RefusedOutdated {
+		// The state that comes with the answer is what to decide from.
+		a.orders.last, a.orders.next = nil, now
+	} else {
+		a.orders.last, a.orders.next = &order, now.Add(pause(a.orders.times))
+		a.orders.times++
+	}
+	if err == nil && a.orders.underway == nil {
+		a.memory = a.memory.Answered()
+	}
 	current := m.agents[a.PodUID] == a && a.connected
 	m.mu.Unlock()
 

@@ -34,6 +34,9 @@ const (
 	RoleLabelPrimary = "primary"
 	// RoleLabelReplica is the value of LabelRole of a replica.
 	RoleLabelReplica = "replica"
+	// HealthyLabelYes and HealthyLabelNo are the values of LabelHealthy.
+	HealthyLabelYes = "yes"
+	HealthyLabelNo  = "no"
 )
 
 // Keys of the Secret that spec.secretName names.
