@@ -101,7 +101,7 @@ func (m Memory) Observe(last, next *api.State, now time.Time) Memory {
 	}
 
 	switch {
-	case fresh || m.doubt != "" || last.Phase != next.Phase || demanded(last) != demanded(next) || last.Term != next.Term:
+	case fresh || m.doubt != "" || next.Obeying || last.Phase != next.Phase || demanded(last) != demanded(next) || last.Term != next.Term:
 		m.Settled, m.demandedAt = false, next.Sequence
 	default:
 		m.Settled = next.Phase == api.PhaseRunning && next.Sequence > m.demandedAt

@@ -121,9 +121,9 @@ func (v *view) better(op *Operation) *Record {
 	return nil
 }
 
-// settled is true when the node has obeyed the recorded term: it is read-only and acknowledges no commit but those of the recorded primary.
+// settled is true when the node has obeyed the recorded term, and is done with it: it is read-only and acknowledges no commit but those of the recorded primary.
 func (v *view) settled(n *node) bool {
-	if !n.running() || n.State.Term != v.Record.Term || !n.State.SuperReadOnly {
+	if !n.running() || n.State.Term != v.Record.Term || !n.State.SuperReadOnly || n.State.Obeying {
 		return false
 	}
 	r := n.State.Replication

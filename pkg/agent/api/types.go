@@ -87,6 +87,8 @@ type State struct {
 	// Basis names the situation that orders may be based on. It changes whenever an order has been accepted and whenever mysqld has been
 	// started, and never comes back.
 	Basis string `json:"basis,omitempty"`
+	// Obeying is true while an accepted order is being carried out, so that what is reported may be about to change.
+	Obeying bool `json:"obeying,omitempty"`
 
 	Phase   Phase  `json:"phase"`
 	Message string `json:"message,omitempty"`
@@ -104,6 +106,9 @@ type State struct {
 	// Stopping is true once the agent has been told to end. A primary that has replicas goes on for some seconds, so that another
 	// node can take over.
 	Stopping bool `json:"stopping,omitempty"`
+
+	// VolumeFull is true while the volume has hardly any space available. Commits wait then, or fail, and a restart may not succeed.
+	VolumeFull bool `json:"volumeFull,omitempty"`
 
 	// The rest is MySQL's and set only in PhaseRunning.
 

@@ -228,7 +228,7 @@ func TestSameOrderIsRepeatedAfterLongerAndLongerPauses(t *testing.T) {
 		b.report(func(s *api.State) { s.Sequence = 1 })
 		b.answer = func(api.Order) (api.OrderResult, error) { return api.OrderResult{Outcome: api.OutcomeFailed}, nil }
 		order := api.Order{Kind: api.OrderFollow, Term: 1}
-		for i, pause := range []time.Duration{minPause, 2 * minPause, 4 * minPause, 8 * minPause, 16 * minPause, 32 * minPause, 64 * minPause, 128 * minPause, maxPause, maxPause} {
+		for i, pause := range []time.Duration{minPause, 2 * minPause, 4 * minPause, 8 * minPause, 16 * minPause, 32 * minPause, 64 * minPause, 128 * minPause, 256 * minPause, 512 * minPause, 1024 * minPause, maxPause, maxPause} {
 			b.m.Order(target.PodUID, order)
 			if n := b.orders(); n != i+1 {
 				t.Fatalf("%d orders were sent instead of %d", n, i+1)
@@ -245,7 +245,7 @@ func TestSameOrderIsRepeatedAfterLongerAndLongerPauses(t *testing.T) {
 		b.orders()
 		time.Sleep(minPause)
 		b.m.Order(target.PodUID, order)
-		if n := b.orders(); n != 12 {
+		if n := b.orders(); n != 15 {
 			t.Errorf("after a calm time, the order is not repeated soon: %d were sent", n)
 		}
 	})
