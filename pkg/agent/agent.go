@@ -44,6 +44,10 @@ type Agent struct {
 
 	// kick asks for an observation now instead of at the next tick.
 	kick chan struct{}
+	// version is mysqld's, once it is known; used by the life cycle alone.
+	version string
+	// complaint asks for a look at the volume's space now.
+	complaint chan struct{}
 	// session is the running and connected mysqld; nil while there is none.
 	session atomic.Pointer[session]
 
@@ -76,6 +80,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	defer cancel()
 	context.AfterFunc(ctx, func() { a.board.update(func(s *api.State) { s.Stopping = true }) })
 	go process.ReapOrphans(ctx)
+	go a.watchSpace(ctx)
 	served := make(chan error, 1)
 	go func() {
 		served <- server.Serve()
@@ -105,14 +110,15 @@ func newAgent(options Options, log *slog.Logger) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{
-		options: options,
-		config:  config,
-		log:     log,
-		volume:  vol,
-		board:   newBoard(api.State{Node: options.PodName, PodUID: options.PodUID, AgentStart: time.Now()}),
-		kick:    make(chan struct{}, 1),
-		turn:    make(chan struct{}, 1),
-		jobs:    make(chan job, 1),
+		options:   options,
+		config:    config,
+		log:       log,
+		volume:    vol,
+		board:     newBoard(api.State{Node: options.PodName, PodUID: options.PodUID, AgentStart: time.Now()}),
+		kick:      make(chan struct{}, 1),
+		complaint: make(chan struct{}, 1),
+		turn:      make(chan struct{}, 1),
+		jobs:      make(chan job, 1),
 	}
 	return a, a.reportVolume()
 }
@@ -156,9 +162,12 @@ func (a *Agent) State() (api.State, <-chan struct{}) { return a.board.read() }
 func (a *Agent) Alive() bool { return true }
 
 // observeSoon asks for an observation.
-func (a *Agent) observeSoon() {
+func (a *Agent) observeSoon() { ask(a.kick) }
+
+// ask asks for something that is done once, however often it is asked for before.
+func ask(kick chan<- struct{}) {
 	select {
-	case a.kick <- struct{}{}:
+	case kick <- struct{}{}:
 	default:
 	}
 }

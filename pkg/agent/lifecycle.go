@@ -215,7 +215,7 @@ func (a *Agent) endMysqld(proc *process.Process) (allowOrders func()) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, stepDownTimeout)
 	defer cancel()
-	if err := a.stepDown(ctx, s.db); err != nil {
+	if err := a.stepDown(ctx, s); err != nil {
 		a.log.Error("killing mysqld, because it could not be made read-only", "error", err)
 		proc.Signal(syscall.SIGKILL)
 		return func() { <-a.turn }
@@ -311,8 +311,11 @@ func (a *Agent) writeConfig(ctx context.Context, path, dataDir, adminHost string
 
 func (a *Agent) caFile() string { return filepath.Join(a.options.TLSDir, httpapi.CAFile) }
 
-// mysqldVersion asks the program itself: the image decides which one it is.
+// mysqldVersion asks the program itself, once: the image decides which one it is, and is another one only after a restart of ours.
 func (a *Agent) mysqldVersion(ctx context.Context) (string, error) {
+	if a.version != "" {
+		return a.version, nil
+	}
 	var lines []string
 	argv := slices.Concat(a.options.Mysqld, []string{"--no-defaults", "--version"})
 	proc, err := process.Start(argv, nil, func(line string) { lines = append(lines, line) })
@@ -328,7 +331,8 @@ func (a *Agent) mysqldVersion(ctx context.Context) (string, error) {
 	// "/usr/sbin/mysqld  Ver 8.0.36-28 for Linux on x86_64 (Percona Server …)"
 	words := strings.Fields(strings.Join(lines, " "))
 	if i := slices.Index(words, "Ver"); i >= 0 && i+1 < len(words) && proc.Succeeded() {
-		return words[i+1], nil
+		a.version = words[i+1]
+		return a.version, nil
 	}
 	return "", fmt.Errorf("find the version of mysqld: %s: %s", proc.Exit(), strings.Join(lines, " "))
 }

@@ -18,6 +18,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"syscall"
@@ -114,16 +116,21 @@ func (a *Agent) obey(order api.Order) api.OrderResult {
 	if err := a.acceptTerm(order); err != nil {
 		return a.result(api.OutcomeFailed, "", err.Error())
 	}
-	if v == kill {
-		return a.killHung(s)
+	var result api.OrderResult
+	switch {
+	case v == kill:
+		result = a.killHung(s)
+	case order.Kind == api.OrderInitialize:
+		result = a.begin(job{order.Kind, a.initialize})
+	case order.Kind == api.OrderClone:
+		result = a.begin(job{order.Kind, func(ctx context.Context) error { return a.clone(ctx, order) }})
+	default:
+		result = a.carryOutNow(s, order)
 	}
-	switch order.Kind {
-	case api.OrderInitialize:
-		return a.begin(job{order.Kind, a.initialize})
-	case api.OrderClone:
-		return a.begin(job{order.Kind, func(ctx context.Context) error { return a.clone(ctx, order) }})
-	}
-	return a.carryOutNow(s, order)
+	// Only now is what is reported what the order has made.
+	a.board.update(func(s *api.State) { s.Obeying = false })
+	result.State, _ = a.board.read()
+	return result
 }
 
 // acceptTerm remembers the order's term. The data of another cluster become this one's.
@@ -141,7 +148,10 @@ func (a *Agent) acceptTerm(order api.Order) error {
 	if err != nil {
 		return err
 	}
-	return a.reportVolume(a.board.rebase)
+	return a.reportVolume(func(s *api.State) {
+		a.board.rebase(s)
+		s.Obeying = true
+	})
 }
 
 // killTimeout bounds the wait for the end of a mysqld that was killed. No thread of it runs on, even while the kernel still waits for a
@@ -177,12 +187,13 @@ func (a *Agent) carryOutNow(s *session, order api.Order) api.OrderResult {
 	}
 	ctx, cancel := a.workOn(s)
 	defer cancel()
+	a.observeSoon()
 	role, message, err := api.RoleNone, "", error(nil)
 	switch order.Kind {
 	case api.OrderFollow:
-		role, err = api.RoleReplica, a.follow(ctx, s.db, *order.Source)
+		role, err = api.RoleReplica, a.follow(ctx, s, *order.Source)
 	case api.OrderDemote:
-		err = a.demote(ctx, s.db)
+		err = a.demote(ctx, s)
 	case api.OrderPromote:
 		role = api.RolePrimary
 		message, err = a.promote(ctx, s.db, order)
@@ -200,44 +211,56 @@ func (a *Agent) carryOutNow(s *session, order api.Order) api.OrderResult {
 	return a.result(api.OutcomeDone, "", message)
 }
 
+// spaceToReceive is the least that a volume must have available for a replica to be started. With less, the server waits for space with
+// locks held that everything else then waits for.
+const spaceToReceive = int64(4) << 20
+
 // follow makes the node a replica.
-func (a *Agent) follow(ctx context.Context, mysql *db.DB, source api.Endpoint) error {
+func (a *Agent) follow(ctx context.Context, s *session, source api.Endpoint) error {
 	creds, err := a.options.loadCredentials()
 	if err != nil {
 		return err
 	}
-	if err := a.stepDown(ctx, mysql); err != nil {
+	if err := a.stepDown(ctx, s); err != nil {
 		return err
 	}
-	return mysql.Follow(ctx, db.Source{
+	if available, _, err := a.volume.Space(); err != nil || available < spaceToReceive {
+		return errors.Join(err, fmt.Errorf("the volume is full: %d bytes are not enough to receive anything", available))
+	}
+	return s.db.Follow(ctx, db.Source{
 		Host: source.Host, Port: source.Port, User: api.AccountReplication, Password: creds.replication, CA: a.caFile(),
 	})
 }
 
 // demote makes the node a read-only server that follows nobody.
-func (a *Agent) demote(ctx context.Context, mysql *db.DB) error {
-	if err := a.stepDown(ctx, mysql); err != nil {
+func (a *Agent) demote(ctx context.Context, s *session) error {
+	if err := a.stepDown(ctx, s); err != nil {
 		return err
 	}
-	if err := mysql.EndSemiSyncSource(ctx); err != nil {
+	if err := s.db.EndSemiSyncSource(ctx); err != nil {
 		return err
 	}
-	if err := mysql.CloseClients(ctx); err != nil {
+	if err := s.db.CloseClients(ctx); err != nil {
 		return err
 	}
-	return mysql.StopReplication(ctx)
+	return s.db.StopReplication(ctx)
 }
 
 // stepDown makes the node read-only. Clients of a node that was writable are cut off, so that they find the new primary; those of a
-// replica may go on reading.
-func (a *Agent) stepDown(ctx context.Context, mysql *db.DB) error {
-	ctx, cancel := context.WithTimeout(ctx, stepDownTimeout)
+// replica may go on reading. On a full volume, commits can wait for space where nothing reaches them: then mysqld is killed.
+func (a *Agent) stepDown(ctx context.Context, s *session) error {
+	limited, cancel := context.WithTimeout(ctx, stepDownTimeout)
 	defer cancel()
-	readOnly, err := mysql.IsReadOnly(ctx)
+	readOnly, err := s.db.IsReadOnly(limited)
 	if err != nil || readOnly {
 		return err
 	}
-	return mysql.StepDown(ctx)
+	err = s.db.StepDown(limited)
+	if err != nil && ctx.Err() == nil && a.board.peek().VolumeFull {
+		a.log.Error("killing mysqld, because it could not be made read-only on a full volume", "error", err)
+		s.proc.Signal(syscall.SIGKILL)
+	}
+	return err
 }
 
 // promote makes the node the primary. While fewer replicas are connected than have to confirm each commit, it stays read-only: the

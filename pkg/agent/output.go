@@ -51,6 +51,9 @@ func (o *outputLog) line(text string) {
 	// Whatever mysqld finds worth a line mostly changes its state too: a replica's source hung up, for example.
 	if o.agent != nil {
 		o.agent.observeSoon()
+		if complainsOfSpace(text) {
+			ask(o.agent.complaint)
+		}
 	}
 }
 

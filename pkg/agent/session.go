@@ -36,6 +36,10 @@ const (
 	observeTimeout = 2 * time.Second
 	// leastPause between observations keeps a mysqld that logs a lot from being asked all the time.
 	leastPause = 20 * time.Millisecond
+	// eagerTime is how long, after an order or a line in mysqld's log, it is observed every eagerInterval: one change is followed by others
+	// of which mysqld says nothing, such as the last transactions of an old primary.
+	eagerTime     = 2 * time.Second
+	eagerInterval = 50 * time.Millisecond
 )
 
 // session is one run of mysqld that answers.
@@ -164,14 +168,21 @@ func (a *Agent) prepare(s *session) bool {
 
 // watch observes whenever there is reason to, and now and then without.
 func (a *Agent) watch(s *session) {
-	tick := time.NewTicker(a.options.PollInterval)
-	defer tick.Stop()
+	eagerUntil := time.Now().Add(eagerTime)
 	for {
+		interval := a.options.PollInterval
+		switch {
+		case waitsForReplicas(a.board.peek()):
+			interval = leastPause
+		case time.Now().Before(eagerUntil):
+			interval = min(interval, eagerInterval)
+		}
 		select {
 		case <-s.watching.Done():
 			return
-		case <-tick.C:
+		case <-time.After(interval - leastPause):
 		case <-a.kick:
+			eagerUntil = time.Now().Add(eagerTime)
 		}
 		a.observe(s)
 		select {
@@ -179,6 +190,11 @@ func (a *Agent) watch(s *session) {
 		case <-time.After(leastPause):
 		}
 	}
+}
+
+// waitsForReplicas tells whether the cluster takes no writes because replicas have to connect, of which mysqld says nothing.
+func waitsForReplicas(s api.State) bool {
+	return s.Phase == api.PhaseRunning && s.Role == api.RolePrimary && s.SuperReadOnly && s.SemiSync.Clients < s.SemiSync.RequiredAcks
 }
 
 // observe asks MySQL for its state and reports it.

@@ -206,7 +206,7 @@ func (n *node) start() {
 		"--mysql-port", strconv.Itoa(n.mysqlPort),
 		"--admin-host", "127.0.0.1",
 		"--admin-port", strconv.Itoa(n.adminPort),
-		"--poll-interval", "100ms",
+		"--poll-interval", "500ms",
 		"--files-interval", "200ms",
 		"--hung-after", "2s",
 		"--handover-timeout", cmp.Or(n.handover, time.Millisecond).String(),

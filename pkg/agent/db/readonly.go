@@ -62,8 +62,9 @@ func (d *DB) StepDown(ctx context.Context) error {
 		if err := d.EndSemiSyncSource(ctx); err != nil {
 			return err
 		}
-		// Those that came in the meantime have to find the new primary too.
-		return d.CloseClients(ctx)
+		// Clients that came in the meantime have to find the new primary too. The replicas are made to look whether there is more: their
+		// agents, which nobody tells that these were the last transactions, see that and report what they have.
+		return d.closeSessions(ctx, func(s map[string]string) bool { return isClient(s) || hasBeenSentAll(s) })
 	})
 }
 
@@ -139,13 +140,15 @@ func (d *DB) LiftReadOnly(ctx context.Context) error {
 }
 
 // CloseClients closes the connections of all clients, but not our own and not those of replicas.
-func (d *DB) CloseClients(ctx context.Context) error {
+func (d *DB) CloseClients(ctx context.Context) error { return d.closeSessions(ctx, isClient) }
+
+func (d *DB) closeSessions(ctx context.Context, which func(session map[string]string) bool) error {
 	return d.with(ctx, func(conn *sql.Conn) error {
 		sessions, err := table(ctx, conn, "SHOW FULL PROCESSLIST")
 		if err != nil {
 			return err
 		}
-		return kill(ctx, conn, sessions, isClient)
+		return kill(ctx, conn, sessions, which)
 	})
 }
 
@@ -166,7 +169,7 @@ func (d *DB) Dismiss(ctx context.Context) error {
 			sessions, err := table(work, conn, "SHOW FULL PROCESSLIST")
 			if err == nil {
 				err = kill(work, conn, sessions, func(s map[string]string) bool {
-					return isClient(s) || isDump(s) && (strings.HasPrefix(s["state"], sentAll) || ctx.Err() != nil)
+					return isClient(s) || hasBeenSentAll(s) || isDump(s) && ctx.Err() != nil
 				})
 			}
 			cancel()
@@ -186,6 +189,11 @@ const dismissTimeout = 2 * time.Second
 
 func isDump(session map[string]string) bool {
 	return strings.HasPrefix(session["command"], dumpCommand)
+}
+
+// hasBeenSentAll tells whether a session is that of a replica which has been sent everything.
+func hasBeenSentAll(session map[string]string) bool {
+	return isDump(session) && strings.HasPrefix(session["state"], sentAll)
 }
 
 // waitingForAck starts the state of a session whose commit waits for replicas.

@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -103,7 +102,7 @@ func wakeListener(conn *sql.Conn) error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(sessions, func(s map[string]string) bool { return isDump(s) && strings.HasPrefix(s["state"], sentAll) })
+	i := slices.IndexFunc(sessions, hasBeenSentAll)
 	if i < 0 {
 		return nil
 	}

@@ -76,7 +76,7 @@ func findForeign(dir string) ([]string, error) {
 // not mind either.
 func isOurs(name string) bool {
 	switch name {
-	case dataName, tempName, recordName, "lost+found":
+	case dataName, tempName, recordName, spareName, "lost+found":
 		return true
 	}
 	return strings.HasSuffix(name, unfinished) || strings.HasPrefix(name, ".")

@@ -34,6 +34,7 @@ import (
 const (
 	dataName   = "data"
 	recordName = "agent.json"
+	spareName  = "agent.json.spare"
 	tempName   = "tmp"
 	// unfinished marks names of directories that are not (or no longer) anybody's data.
 	unfinished = ".unfinished"
@@ -81,6 +82,9 @@ func Open(dir string) (*Volume, error) {
 	if err := v.Clean(); err != nil {
 		return nil, err
 	}
+	if v.record != (Record{}) {
+		_ = v.keepSpare()
+	}
 	return v, v.prepareTemp()
 }
 
@@ -104,10 +108,12 @@ func (v *Volume) Update(change func(*Record)) error {
 	if err != nil {
 		return fmt.Errorf("write the agent's record: %w", err)
 	}
-	if err := writeDurably(filepath.Join(v.dir, recordName), append(text, '\n')); err != nil {
+	if err := v.writeRecord(append(text, '\n')); err != nil {
 		return fmt.Errorf("write the agent's record: %w", err)
 	}
 	v.record = r
+	// A failure shows when the spare is needed; until then it does no harm.
+	_ = v.keepSpare()
 	return nil
 }
 
@@ -183,27 +189,6 @@ func (v *Volume) prepareTemp() error {
 		return fmt.Errorf("make the temporary directory: %w", err)
 	}
 	return nil
-}
-
-func writeDurably(path string, text []byte) error {
-	temp := path + unfinished
-	file, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(temp, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func syncFileSystem(dir string) error {

@@ -17,8 +17,10 @@ limitations under the License.
 package volume
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -63,6 +65,57 @@ func TestRecordSurvives(t *testing.T) {
 }
 
 // A record that cannot be read must not pass for none: the term in it would be forgotten.
+// TestTheRecordNeedsNoNewSpace: on a full volume there is none.
+func TestTheRecordNeedsNoNewSpace(t *testing.T) {
+	dir := t.TempDir()
+	files := func() map[uint64]bool {
+		inodes := map[uint64]bool{}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, entry := range entries {
+			info, err := entry.Info()
+			if err != nil {
+				t.Fatal(err)
+			}
+			inodes[info.Sys().(*syscall.Stat_t).Ino] = true
+		}
+		return inodes
+	}
+	v, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Update(func(r *Record) { r.ClusterUID, r.Term = "a-long-uid", 1 }); err != nil {
+		t.Fatal(err)
+	}
+	before := files()
+	for term := int64(2); term < 20; term++ {
+		if err := v.Update(func(r *Record) { r.ClusterUID, r.Term = "uid", term }); err != nil {
+			t.Fatal(err)
+		}
+		if after := files(); !maps.Equal(before, after) {
+			t.Fatalf("the files were %v, and are %v", before, after)
+		}
+		again, err := Open(dir)
+		if err != nil || again.Record() != (Record{ClusterUID: "uid", Term: term}) {
+			t.Fatalf("Open = %+v, %v", again.Record(), err)
+		}
+		before = files() // the directory for temporary files is another one
+	}
+}
+
+func TestSpaceIsThatOfTheVolume(t *testing.T) {
+	v, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if available, size, err := v.Space(); err != nil || available < 0 || size < 1<<20 || available > size {
+		t.Errorf("Space = %d, %d, %v", available, size, err)
+	}
+}
+
 func TestDamagedRecordIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, recordName), []byte(`{"term":`), 0o600); err != nil {
