@@ -53,6 +53,8 @@ type Machine struct {
 type MachineConfig struct {
 	// Dir is where volumes and pods' files are. Its path has to be short: there are sockets below it.
 	Dir string
+	// VolumeBytes is the size of each volume, which is in memory then; without it, volumes are directories below Dir.
+	VolumeBytes int64
 	// LogDir gets a file for the output of each pod.
 	LogDir string
 	// Command returns the words that run a pod's first container. mounted tells where the directory is that the container would have at a path.

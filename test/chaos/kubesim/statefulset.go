@@ -91,7 +91,9 @@ func (m *Machine) ensurePod(ctx context.Context, set *appsv1.StatefulSet, ordina
 	pod.Labels[appsv1.PodIndexLabel] = strconv.Itoa(ordinal)
 	pod.Labels[appsv1.StatefulSetPodNameLabel] = name
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
-	pod.Spec.NodeName = "machine-" + strconv.Itoa(ordinal)
+	if pod.Spec.NodeName, err = m.schedule(ctx, ordinal); err != nil {
+		return err
+	}
 	for _, template := range set.Spec.VolumeClaimTemplates {
 		claim := template.DeepCopy()
 		claim.Name, claim.Namespace = template.Name+"-"+name, set.Namespace
@@ -108,6 +110,23 @@ func (m *Machine) ensurePod(ctx context.Context, set *appsv1.StatefulSet, ordina
 		return fmt.Errorf("make pod %s: %w", name, err)
 	}
 	return nil
+}
+
+// schedule names a machine for a pod: its usual one, or another one while that is to be emptied. It makes those that do not exist.
+func (m *Machine) schedule(ctx context.Context, ordinal int) (string, error) {
+	for _, name := range []string{fmt.Sprintf("machine-%d", ordinal), fmt.Sprintf("spare-%d", ordinal)} {
+		machine, err := m.client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			machine, err = m.client.CoreV1().Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+		}
+		if err != nil {
+			return "", fmt.Errorf("find a machine: %w", err)
+		}
+		if !machine.Spec.Unschedulable {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("no machine takes pods of ordinal %d", ordinal)
 }
 
 // setReady records whether a pod is ready.

@@ -18,10 +18,12 @@ package kubesim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -56,7 +58,10 @@ func (m *Machine) volume(ctx context.Context, pod *corev1.Pod, volume *corev1.Vo
 		if err != nil {
 			return "", err
 		}
-		dir = filepath.Join(m.config.Dir, "v", string(claim.UID)[:8])
+		if err := m.provision(claim); err != nil {
+			return "", err
+		}
+		dir = m.volumeDir(claim)
 	case volume.ConfigMap != nil:
 		object, err := m.client.CoreV1().ConfigMaps(pod.Namespace).Get(ctx, volume.ConfigMap.Name, metav1.GetOptions{})
 		if err != nil {
@@ -92,10 +97,69 @@ func (m *Machine) podDir(pod *corev1.Pod) string {
 	return filepath.Join(m.config.Dir, "p", string(pod.UID)[:8])
 }
 
-// RemoveVolume removes the content of a claim's volume, whatever uses it.
+func (m *Machine) volumeDir(claim *corev1.PersistentVolumeClaim) string {
+	return filepath.Join(m.config.Dir, "v", string(claim.UID)[:8])
+}
+
+// provision makes a claim's volume, unless it is there.
+func (m *Machine) provision(claim *corev1.PersistentVolumeClaim) error {
+	// File systems have it, and the agent knows it.
+	mark := filepath.Join(m.volumeDir(claim), "lost+found")
+	if _, err := os.Stat(mark); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(m.volumeDir(claim), 0o700); err != nil {
+		return fmt.Errorf("make a volume: %w", err)
+	}
+	if m.config.VolumeBytes > 0 {
+		if err := unix.Mount("tmpfs", m.volumeDir(claim), "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", m.config.VolumeBytes)); err != nil {
+			return fmt.Errorf("mount a volume: %w", err)
+		}
+	}
+	if err := os.Mkdir(mark, 0o700); err != nil {
+		return fmt.Errorf("make a volume: %w", err)
+	}
+	return nil
+}
+
+// RemoveVolume removes a claim's volume, once nothing uses it any more.
 func (m *Machine) RemoveVolume(claim *corev1.PersistentVolumeClaim) error {
-	if err := os.RemoveAll(filepath.Join(m.config.Dir, "v", string(claim.UID)[:8])); err != nil {
+	_ = unix.Unmount(m.volumeDir(claim), unix.MNT_DETACH) // a directory is no mount
+	if err := os.RemoveAll(m.volumeDir(claim)); err != nil {
 		return fmt.Errorf("remove the volume of %s: %w", claim.Name, err)
+	}
+	return nil
+}
+
+func (m *Machine) filler(claim *corev1.PersistentVolumeClaim) string {
+	return filepath.Join(m.volumeDir(claim), "lost+found", "filler")
+}
+
+// FillVolume leaves no room on a claim's volume, which needs a size.
+func (m *Machine) FillVolume(claim *corev1.PersistentVolumeClaim) error {
+	file, err := os.Create(m.filler(claim))
+	if err != nil {
+		return fmt.Errorf("fill a volume: %w", err)
+	}
+	defer file.Close()
+	block := make([]byte, 1<<20)
+	for written := int64(0); written < m.config.VolumeBytes; {
+		n, err := file.Write(block)
+		written += int64(n)
+		if errors.Is(err, unix.ENOSPC) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("fill a volume: %w", err)
+		}
+	}
+	return errors.New("fill a volume: it does not get full")
+}
+
+// EmptyVolume undoes FillVolume.
+func (m *Machine) EmptyVolume(claim *corev1.PersistentVolumeClaim) error {
+	if err := os.Remove(m.filler(claim)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("make room on a volume: %w", err)
 	}
 	return nil
 }

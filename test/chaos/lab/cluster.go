@@ -132,7 +132,9 @@ func (c *Cluster) start() error {
 	}
 	c.logs = append(c.logs, file)
 	var wait func()
-	c.machine, wait, err = kubesim.StartMachine(ctx, c.kube, c.lab.Hub, kubesim.MachineConfig{Dir: dir, LogDir: c.LogDir, Command: c.lab.command}, log)
+	c.machine, wait, err = kubesim.StartMachine(ctx, c.kube, c.lab.Hub, kubesim.MachineConfig{
+		Dir: dir, VolumeBytes: c.lab.volumeBytes, LogDir: c.LogDir, Command: c.lab.command,
+	}, log)
 	if err != nil {
 		return err
 	}
@@ -218,7 +220,22 @@ func (c *Cluster) Close() error {
 	for _, file := range c.logs {
 		errs = append(errs, file.Close())
 	}
+	if c.machine != nil {
+		errs = append(errs, c.removeVolumes())
+	}
 	return errors.Join(append(errs, os.RemoveAll(filepath.Join(c.lab.dir, c.Config.Name)))...)
+}
+
+func (c *Cluster) removeVolumes() error {
+	claims, err := c.client.CoreV1().PersistentVolumeClaims(namespace).List(context.Background(), metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list the claims: %w", err)
+	}
+	var errs []error
+	for i := range claims.Items {
+		errs = append(errs, c.machine.RemoveVolume(&claims.Items[i]))
+	}
+	return errors.Join(errs...)
 }
 
 // deleteObject removes the cluster's object, so that the next cluster's controller does not find it.

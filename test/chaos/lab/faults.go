@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -45,19 +46,78 @@ func (c *Cluster) DeletePod(ctx context.Context, node string, graceful bool) err
 
 // LoseVolume takes a node's pod and volume away; it comes back with an empty one.
 func (c *Cluster) LoseVolume(ctx context.Context, node string) error {
-	claims := c.client.CoreV1().PersistentVolumeClaims(namespace)
-	claim, err := claims.Get(ctx, workload.ClaimName(node), metav1.GetOptions{})
+	claim, err := c.claim(ctx, node)
 	if err != nil {
-		return fmt.Errorf("read the claim of %s: %w", node, err)
+		return err
 	}
 	if pod := c.Pod(node); pod != nil {
 		pod.Signal(killSignal)
 	}
 	return errors.Join(
-		claims.Delete(ctx, claim.Name, metav1.DeleteOptions{}),
+		c.client.CoreV1().PersistentVolumeClaims(namespace).Delete(ctx, claim.Name, metav1.DeleteOptions{}),
 		c.DeletePod(ctx, node, false),
 		c.machine.RemoveVolume(claim),
 	)
+}
+
+func (c *Cluster) claim(ctx context.Context, node string) (*corev1.PersistentVolumeClaim, error) {
+	claim, err := c.client.CoreV1().PersistentVolumeClaims(namespace).Get(ctx, workload.ClaimName(node), metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("read the claim of %s: %w", node, err)
+	}
+	return claim, nil
+}
+
+// FillVolume leaves no room on a node's volume.
+func (c *Cluster) FillVolume(ctx context.Context, node string) error {
+	claim, err := c.claim(ctx, node)
+	if err != nil {
+		return err
+	}
+	return c.machine.FillVolume(claim)
+}
+
+// EmptyVolumes undoes FillVolume.
+func (c *Cluster) EmptyVolumes(ctx context.Context) error {
+	var errs []error
+	for _, node := range c.Nodes() {
+		claim, err := c.claim(ctx, node)
+		if err == nil {
+			err = c.machine.EmptyVolume(claim)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// Drain empties the machine that a node runs on: it is marked, and the node's pod is evicted.
+func (c *Cluster) Drain(ctx context.Context, node string) error {
+	pod, err := c.client.CoreV1().Pods(namespace).Get(ctx, node, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("read pod %s: %w", node, err)
+	}
+	return errors.Join(c.cordon(ctx, pod.Spec.NodeName, true), c.DeletePod(ctx, node, true))
+}
+
+// Uncordon lets all machines take pods again.
+func (c *Cluster) Uncordon(ctx context.Context) error {
+	machines, err := c.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("list the machines: %w", err)
+	}
+	var errs []error
+	for i := range machines.Items {
+		errs = append(errs, c.cordon(ctx, machines.Items[i].Name, false))
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Cluster) cordon(ctx context.Context, machine string, cordoned bool) error {
+	patch := fmt.Sprintf(`{"spec":{"unschedulable":%t}}`, cordoned)
+	if _, err := c.client.CoreV1().Nodes().Patch(ctx, machine, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		return fmt.Errorf("mark %s: %w", machine, err)
+	}
+	return nil
 }
 
 // leftAlone is part of what the status says of a node that holds transactions which the primary lacks, where the policy is Keep.

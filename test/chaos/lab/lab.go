@@ -48,6 +48,8 @@ type Lab struct {
 	// dir holds what is not kept, logDir what is.
 	dir, logDir string
 	apiLog      *os.File
+	// volumeBytes is the size of each node's volume; 0 where it is on the disk.
+	volumeBytes int64
 }
 
 // Options say how a lab is made.
@@ -57,6 +59,9 @@ type Options struct {
 	// OnDisk keeps the nodes' data on the disk instead of in memory.
 	OnDisk bool
 }
+
+// volumeBytes is the size of volumes in memory.
+const volumeBytes = 1 << 30
 
 // New starts a lab in the network of the hub. The caller has to call Close.
 func New(hub *netlab.Hub, options Options) (*Lab, error) {
@@ -87,6 +92,7 @@ func (l *Lab) start(options Options) error {
 		if err := unix.Mount("tmpfs", l.dir, "tmpfs", 0, ""); err != nil {
 			return fmt.Errorf("mount a file system in memory: %w", err)
 		}
+		l.volumeBytes = volumeBytes
 	}
 	l.agent = filepath.Join(l.dir, "agent")
 	build := exec.Command("go", "build", "-o", l.agent, "github.com/presslabs/mysql-apiserver/cmd/agent")

@@ -74,6 +74,10 @@ func (a *attack) carryOut(ctx context.Context, s Step) error {
 	case PodKilled:
 		pod.Signal(syscall.SIGKILL)
 		return c.DeletePod(ctx, node, false)
+	case Drained:
+		return c.Drain(ctx, node)
+	case VolumeFull:
+		return c.FillVolume(ctx, node)
 	case VolumeLost:
 		return c.LoseVolume(ctx, node)
 	case CutTo, CutFrom, CutOne, CutUp, CutDown, Isolated:
@@ -138,7 +142,7 @@ func (a *attack) cut(s Step, node string) error {
 }
 
 // heal ends everything that lasts.
-func (a *attack) heal() error {
+func (a *attack) heal(ctx context.Context) error {
 	c := a.cluster
 	c.Timeline.Fault("healed")
 	for _, pod := range a.stopped {
@@ -149,7 +153,7 @@ func (a *attack) heal() error {
 	a.stopped = nil
 	c.API().Set(lab.Pass)
 	c.Control.SetKube(lab.Pass)
-	return errors.Join(c.HealNetwork(), c.Control.Restart())
+	return errors.Join(c.HealNetwork(), c.EmptyVolumes(ctx), c.Uncordon(ctx), c.Control.Restart())
 }
 
 // run carries out a plan, and heals.
@@ -169,7 +173,7 @@ func (a *attack) run(ctx context.Context, p Plan) error {
 	errs = append(errs, wait(ctx, p.Lasts))
 	stop()
 	running.Wait()
-	return errors.Join(append(errs, a.heal())...)
+	return errors.Join(append(errs, a.heal(ctx))...)
 }
 
 // restart starts the controller again, some time after it ended, until ctx ends.

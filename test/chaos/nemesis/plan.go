@@ -37,6 +37,8 @@ const (
 	NodeFreezes   Fault = "node-freezes"
 	PodDeleted    Fault = "pod-deleted"
 	PodKilled     Fault = "pod-killed"
+	Drained       Fault = "drained"
+	VolumeFull    Fault = "volume-full"
 	VolumeLost    Fault = "volume-lost"
 	CutTo         Fault = "cut-to-others"
 	CutFrom       Fault = "cut-from-others"
@@ -57,7 +59,7 @@ const (
 
 // ofNode are the faults that concern a node; the others concern nobody in particular.
 var ofNode = []Fault{
-	MysqldKilled, MysqldHangs, AgentKilled, AgentHangs, NodeFreezes, PodDeleted, PodKilled, CutTo, CutFrom, CutOne, CutUp, CutDown, Isolated,
+	MysqldKilled, MysqldHangs, AgentKilled, AgentHangs, NodeFreezes, PodDeleted, PodKilled, Drained, VolumeFull, CutTo, CutFrom, CutOne, CutUp, CutDown, Isolated,
 }
 
 // ofControl are the faults that take away who could help.

@@ -229,7 +229,7 @@ func (r *runner) healed(ctx context.Context) error {
 
 // flowing waits until writes are acknowledged again.
 func (r *runner) flowing(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, healTimeout)
 	defer cancel()
 	began := time.Now()
 	for r.cluster.History.Acked(began) < 100 {
