@@ -90,6 +90,9 @@ func (v *view) lost() string {
 		if p.State.HasData && p.State.LastExit == "" && !v.over(p.Memory.HeardSince, startGrace) {
 			return ""
 		}
+		if p.State.LastExit != "" {
+			return "mysqld has ended: " + p.State.LastExit
+		}
 		return phaseMessage(p.State)
 	default:
 		return phaseMessage(p.State)
