@@ -37,7 +37,6 @@ const defaultServerIDOffset = 100
 // NodeConfig is what the agents of a cluster's nodes are told.
 func NodeConfig(c *v1alpha1.MysqlCluster) api.NodeConfig {
 	config := api.NodeConfig{
-		ClusterName:      c.Name,
 		ClusterUID:       string(c.UID),
 		HostDomain:       HostDomain(c.Name, c.Namespace),
 		ServerIDOffset:   defaultServerIDOffset,

@@ -228,7 +228,6 @@ func environment(resources corev1.ResourceRequirements) []*corev1ac.EnvVarApplyC
 	env := []*corev1ac.EnvVarApplyConfiguration{
 		field(api.EnvPodName, "metadata.name"),
 		field(api.EnvPodUID, "metadata.uid"),
-		field(api.EnvPodNamespace, "metadata.namespace"),
 		field(api.EnvPodIP, "status.podIP"),
 		field(api.EnvOrdinal, "metadata.labels['apps.kubernetes.io/pod-index']"),
 		amount(api.EnvMemoryRequest, "requests.memory", "1"),

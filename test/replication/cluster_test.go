@@ -60,7 +60,7 @@ func newCluster(t *testing.T, change func(*api.NodeConfig)) *cluster {
 		t.Fatal(err)
 	}
 	c := &cluster{t: t, dir: dir, authority: newAuthority(t), config: api.NodeConfig{
-		ClusterName: "foo", ClusterUID: "uid-1", ServerIDOffset: 100, MysqlConf: lightConf(),
+		ClusterUID: "uid-1", ServerIDOffset: 100, MysqlConf: lightConf(),
 	}}
 	if change != nil {
 		change(&c.config)

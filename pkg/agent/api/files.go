@@ -41,7 +41,6 @@ const (
 const (
 	EnvPodName       = "POD_NAME"
 	EnvPodUID        = "POD_UID"
-	EnvPodNamespace  = "POD_NAMESPACE"
 	EnvPodIP         = "POD_IP"
 	EnvOrdinal       = "NODE_ORDINAL" // from the label apps.kubernetes.io/pod-index
 	EnvMemoryRequest = "MEMORY_REQUEST_BYTES"
@@ -50,8 +49,7 @@ const (
 
 // NodeConfig is the content of ConfigFile: what is the same for all nodes of a cluster.
 type NodeConfig struct {
-	ClusterName string `json:"clusterName"`
-	ClusterUID  string `json:"clusterUID"`
+	ClusterUID string `json:"clusterUID"`
 	// HostDomain is appended to the pod's name to make the name under which other nodes reach it (report_host):
 	// <headless service>.<namespace>.svc
 	HostDomain     string `json:"hostDomain"`

@@ -130,7 +130,6 @@ type State struct {
 type Replication struct {
 	SourceHost     string `json:"sourceHost"`
 	SourcePort     int    `json:"sourcePort"`
-	SourceUUID     string `json:"sourceUUID,omitempty"`
 	ReceiverState  string `json:"receiverState,omitempty"` // ReceiverOn, ReceiverOff or ReceiverConnecting
 	ApplierRunning bool   `json:"applierRunning"`
 	// GTIDRetrieved is the set of transactions that the node has received from its source since its relay log was reset.

@@ -97,7 +97,6 @@ func replicationFrom(replica map[string]string) *api.Replication {
 	r := &api.Replication{
 		SourceHost:     replica["source_host"],
 		SourcePort:     number(replica["source_port"]),
-		SourceUUID:     replica["source_uuid"],
 		ReceiverState:  receiverStates[replica["replica_io_running"]],
 		ApplierRunning: replica["replica_sql_running"] == "Yes",
 		GTIDRetrieved:  oneLine(replica["retrieved_gtid_set"]),

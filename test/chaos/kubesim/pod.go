@@ -121,7 +121,6 @@ func (p *Pod) exec() (*exec.Cmd, error) {
 			"PATH=" + os.Getenv("PATH"),
 			api.EnvPodName + "=" + p.Name,
 			api.EnvPodUID + "=" + string(p.UID),
-			api.EnvPodNamespace + "=" + p.Namespace,
 			api.EnvPodIP + "=" + p.Place.IP.String(),
 			api.EnvOrdinal + "=" + p.object.Labels[appsv1.PodIndexLabel],
 			api.EnvMemoryRequest + "=" + strconv.FormatInt(memory.Value(), 10),
