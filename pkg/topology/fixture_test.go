@@ -109,6 +109,50 @@ func started(executed string) *api.State {
 	return &api.State{ClusterUID: myUID, Phase: api.PhaseRunning, HasData: true, Term: 3, ServerUUID: uuidB, GTIDExecuted: executed, SuperReadOnly: true}
 }
 
+// orphaned is a healthy cluster whose primary, node 0, is silent, and whose replicas have lost it.
+func orphaned(replicas int) *Observed {
+	o := healthy(replicas)
+	o.Nodes[0].Connected = false
+	for i := range o.Nodes[1:] {
+		o.Nodes[i+1].State.Replication.ReceiverState = api.ReceiverConnecting
+	}
+	return o
+}
+
+// failedOver is a cluster whose node 1 has been recorded as the primary of term 4, after node 0 was lost; all others have obeyed, and node 1
+// can be opened.
+func failedOver(replicas int) *Observed {
+	o := orphaned(replicas)
+	o.Record.Primary, o.Record.Term = nodeName(1), 4
+	o.Record.Operation = &Operation{
+		UID: "op", Kind: KindFailover, From: nodeName(0), To: nodeName(1), Term: 4, Acks: o.Record.RequiredAcks, Phase: PhasePromoting,
+		StartedAt: noon.Add(-time.Second), Steps: []OperationStep{{PhasePromoting, noon.Add(-time.Second)}},
+	}
+	for i := range o.Nodes[1:] {
+		o.Nodes[i+1].State = replica()
+		o.Nodes[i+1].follows(1, 4)
+	}
+	o.Nodes[1].State = primary(replicas)
+	o.Nodes[1].State.ServerUUID, o.Nodes[1].State.Term, o.Nodes[1].State.SuperReadOnly = uuidB, 4, true
+	o.Nodes[1].State.SemiSync.Clients = replicas - 2
+	return o
+}
+
+// follows makes the node a replica of another one, connected, in that term.
+func (n *Node) follows(source int, term int64) {
+	n.State.Replication.SourceHost, n.State.Replication.ReceiverState, n.State.Term = nodeName(source), api.ReceiverOn, term
+}
+
+// holds makes the node one that has executed these transactions, and received them if it is a replica.
+func (n *Node) holds(executed string) {
+	n.State.GTIDExecuted = executed
+	if n.State.Replication != nil {
+		n.State.Replication.GTIDRetrieved = executed
+	}
+}
+
+func (n *Node) lags(seconds int64) { n.State.Replication.LagSeconds = &seconds }
+
 // kinds are the orders of a decision, as "node kind".
 func kinds(d Decision) []string {
 	var list []string
