@@ -99,19 +99,36 @@ func (n *node) execAsync(statement string) <-chan error {
 	return outcome
 }
 
-// lock takes a lock as root, which is kept until what it returns is closed.
-func (n *node) lock(statement string) io.Closer {
+// session is one connection of root.
+type session struct {
+	n    *node
+	conn *sql.Conn
+}
+
+func (n *node) session() session {
 	n.c.t.Helper()
 	conn, err := n.root().Conn(context.Background())
 	if err != nil {
 		n.c.t.Fatal(err)
 	}
-	if _, err := conn.ExecContext(context.Background(), statement); err != nil {
-		n.c.t.Fatal(err)
+	return session{n, conn}
+}
+
+func (s session) exec(statement string) {
+	s.n.c.t.Helper()
+	if _, err := s.conn.ExecContext(context.Background(), statement); err != nil {
+		s.n.c.t.Fatalf("%s: %s: %v", s.n.name, statement, err)
 	}
+}
+
+// lock takes a lock as root, which is kept until what it returns is closed.
+func (n *node) lock(statement string) io.Closer {
+	n.c.t.Helper()
+	s := n.session()
+	s.exec(statement)
 	return closer(func() error {
-		_, err := conn.ExecContext(context.Background(), "UNLOCK TABLES")
-		return errors.Join(err, conn.Close())
+		_, err := s.conn.ExecContext(context.Background(), "UNLOCK TABLES")
+		return errors.Join(err, s.conn.Close())
 	})
 }
 

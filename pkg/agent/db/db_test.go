@@ -59,6 +59,14 @@ func TestReplicationFromShowReplicaStatus(t *testing.T) {
 			map[string]string{"source_host": "h", "source_port": "3306", "replica_io_running": "Connecting", "replica_sql_running": "Yes", "last_io_errno": "2003", "last_io_error": "no\nroute"},
 			api.Replication{SourceHost: "h", SourcePort: 3306, ReceiverState: "CONNECTING", ApplierRunning: true, LastError: "receiver: noroute (2003)"},
 		},
+		"trying again, 9.7": {
+			map[string]string{"source_host": "h", "source_port": "1", "last_io_errno": "2003", "last_io_error": "Error reconnecting to source 'u@h:1'. This was attempt 3/1000000, with a delay of 1 seconds between attempts. Message: Can't connect"},
+			api.Replication{SourceHost: "h", SourcePort: 1, LastError: "receiver: Error reconnecting to source 'u@h:1'. Message: Can't connect (2003)"},
+		},
+		"trying again, 8.0": {
+			map[string]string{"source_host": "h", "source_port": "1", "last_io_errno": "2003", "last_io_error": "error reconnecting to master 'u@h:1' - retry-time: 1 retries: 3 message: Can't connect"},
+			api.Replication{SourceHost: "h", SourcePort: 1, LastError: "receiver: error reconnecting to master 'u@h:1' message: Can't connect (2003)"},
+		},
 		"stopped": {
 			map[string]string{"source_host": "h", "source_port": "3306", "replica_io_running": "No", "replica_sql_running": "No", "last_io_errno": "1", "last_io_error": "x", "last_sql_errno": "1062", "last_sql_error": "double"},
 			api.Replication{SourceHost: "h", SourcePort: 3306, ReceiverState: "OFF", LastError: "receiver: x (1); applier: double (1062)"},

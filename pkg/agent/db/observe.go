@@ -19,6 +19,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -108,10 +109,14 @@ func replicationFrom(replica map[string]string) *api.Replication {
 // receiverStates translates SHOW REPLICA STATUS to the words of performance_schema.
 var receiverStates = map[string]string{"Yes": api.ReceiverOn, "No": api.ReceiverOff, "Connecting": api.ReceiverConnecting}
 
+// attempts is what the server counts in an error while it tries again, in the words of its versions. It would make another State each
+// time, and says nothing.
+var attempts = regexp.MustCompile(` This was attempt \d+/\d+, with a delay of \d+ seconds between attempts\.| - retry-time: \d+ retries: \d+`)
+
 func joinErrors(ioNumber, ioError, sqlNumber, sqlError string) string {
 	var parts []string
 	if ioError != "" {
-		parts = append(parts, fmt.Sprintf("receiver: %s (%s)", oneLine(ioError), ioNumber))
+		parts = append(parts, fmt.Sprintf("receiver: %s (%s)", attempts.ReplaceAllString(oneLine(ioError), ""), ioNumber))
 	}
 	if sqlError != "" {
 		parts = append(parts, fmt.Sprintf("applier: %s (%s)", oneLine(sqlError), sqlNumber))
