@@ -39,6 +39,8 @@ limitations under the License.
 // one was.
 package topology
 
+import "slices"
+
 // Decide decides what is to be done about a cluster.
 func Decide(o Observed) Decision {
 	v := newView(o)
@@ -84,7 +86,10 @@ func (v *view) act(d *Decision) {
 	}
 	d.Orders = append(d.Orders, v.promote()...)
 	d.Orders = append(d.Orders, v.follow()...)
-	d.Orders = append(d.Orders, v.clone(d.Size)...)
+	for _, o := range v.clone(d.Size) {
+		// Whoever is cloned need not follow before that: one order to each node.
+		d.Orders = append(slices.DeleteFunc(d.Orders, func(f NodeOrder) bool { return f.Node == o.Node }), o)
+	}
 	d.AdoptVolumes = v.adoptVolumes()
 	d.ReleaseVolumes = v.releaseVolumes(d.Size)
 }

@@ -151,3 +151,43 @@ func TestCloneDonors(t *testing.T) {
 		})
 	}
 }
+
+// An order is based on the report that it was decided by, so that the node can refuse it when something has happened since.
+func TestOrdersCarryTheBasis(t *testing.T) {
+	for name, test := range map[string]struct {
+		o    *Observed
+		want []string
+	}{
+		"Initialize": {func() *Observed {
+			o := fresh(3)
+			o.Record = Record{Primary: nodeName(0), Term: 3}
+			return o
+		}(), []string{nodeName(0) + " Initialize"}},
+		"Promote, Follow, Clone": {func() *Observed {
+			o := healthy(4)
+			o.Nodes[0].State.SemiSync.SourceEnabled = false
+			o.Nodes[1].State.Replication.ReceiverState = api.ReceiverOff
+			o.Nodes[2].State = emptyNode(2).State
+			return o
+		}(), []string{nodeName(0) + " Promote", nodeName(1) + " Follow", nodeName(2) + " Clone"}},
+		"Demote": {func() *Observed {
+			o := healthy(3)
+			o.Nodes[1].State = started(uuidB + ":1")
+			o.Nodes[1].State.SuperReadOnly = false
+			return o
+		}(), []string{nodeName(1) + " Demote"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for i := range test.o.Nodes {
+				test.o.Nodes[i].State.Basis = "basis of " + nodeName(i)
+			}
+			d := Decide(*test.o)
+			wantOrders(t, d, test.want...)
+			for _, o := range d.Orders {
+				if o.Order.Basis != "basis of "+o.Node || o.Order.Term != 3 || o.Order.ClusterUID != myUID {
+					t.Errorf("the order is %+v", o)
+				}
+			}
+		})
+	}
+}
