@@ -27,9 +27,6 @@ import (
 	"github.com/presslabs/mysql-apiserver/pkg/topology"
 )
 
-// maxLastFailovers is how many ended operations the status keeps.
-const maxLastFailovers = 10
-
 // operationOf is the operation in a status, for the decision.
 func operationOf(o *v1alpha1.MysqlClusterOperation) *topology.Operation {
 	if o == nil {
@@ -82,7 +79,7 @@ func withEnded(last []v1alpha1.MysqlClusterOperation, ended *topology.Operation)
 		return last
 	}
 	all := append([]v1alpha1.MysqlClusterOperation{*statusOperation(ended)}, last...)
-	return all[:min(len(all), maxLastFailovers)]
+	return all[:min(len(all), v1alpha1.MaxLastFailovers)]
 }
 
 // gaveUpAt is when the last switchover was given up that was not followed by another change of the primary.

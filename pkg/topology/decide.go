@@ -23,7 +23,8 @@ limitations under the License.
 //  1. A cluster of zero replicas is stopped. Nothing is decided, all volumes and the record stay.
 //  2. A cluster without data is bootstrapped (bootstrap.go): on a fresh volume, or from volumes that were kept.
 //  3. A record that is older than what the nodes have accepted is brought up to date (stale.go), and who may hold data is recorded (members.go).
-//  4. A change of the primary that was recorded is brought to its end (transition.go). A lost primary is replaced (failover.go); one that
+//  4. A failover that a person forces comes first (switchover.go). A change of the primary that was recorded is brought to its end
+//     (transition.go). A lost primary is replaced (failover.go); one that
 //     works hands over when it is asked to, or has to go (switchover.go).
 //  5. The number of acknowledgements follows the size of the cluster and the replicas that are there (durability.go).
 //
@@ -61,7 +62,7 @@ func Decide(o Observed) Decision {
 
 // nextRecord is the record that has to be stored before anything else is done, or nil if the present one stands.
 func (v *view) nextRecord() *Record {
-	for _, step := range []func() *Record{v.bootstrap, v.catchUp, v.members, v.transition, v.failover, v.switchover, v.durability} {
+	for _, step := range []func() *Record{v.bootstrap, v.catchUp, v.members, v.forced, v.transition, v.failover, v.switchover, v.durability} {
 		if next := step(); next != nil {
 			return next
 		}

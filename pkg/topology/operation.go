@@ -128,9 +128,10 @@ func (v *view) pending() *Operation {
 	return nil
 }
 
-// requested is the change of the primary that was asked for and not decided on; nil if there is none.
+// requested is the change of the primary that was asked for and not decided on; nil if there is none. A forced one may have taken the
+// place of a change that is still pending: its term is that of the latter then.
 func (v *view) requested() *Operation {
-	if op := v.Record.Operation; op != nil && op.Term == 0 {
+	if op := v.Record.Operation; op != nil && op.Phase == PhaseRequested {
 		return op
 	}
 	return nil

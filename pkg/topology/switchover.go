@@ -46,9 +46,6 @@ func (v *view) switchover() *Record {
 		return nil
 	}
 	if op := v.requested(); op != nil {
-		if op.Forced {
-			return v.force(op)
-		}
 		return v.carryOut(op)
 	}
 	why := v.wish()
@@ -86,22 +83,34 @@ func (v *view) carryOut(op *Operation) *Record {
 	return nil
 }
 
-// force carries out a forced request as soon as the target answers, or gives it up.
-func (v *view) force(op *Operation) *Record {
-	if op.To == v.Record.Primary {
+// forced carries out a forced request as soon as the target answers, or gives it up. It comes before everything that a person may want to
+// overrule.
+func (v *view) forced() *Record {
+	op := v.requested()
+	if op == nil || !op.Forced || !v.Record.Initialized {
+		return nil
+	}
+	if op.To == v.Record.Primary && v.pending() == nil {
 		return v.end(OutcomeSucceeded, op.To+" is the primary already")
 	}
 	var answering []*node
-	for _, n := range v.others() {
-		if n.running() && (op.To == "" || n.Name == op.To) {
+	for _, n := range v.nodes {
+		if (n != v.primary || v.pending() != nil) && n.running() && (op.To == "" || n.Name == op.To) {
 			answering = append(answering, n)
 		}
 	}
 	if len(answering) == 0 {
-		if v.over(op.StartedAt, requestTimeout) {
-			return v.end(OutcomeGivenUp, "nothing was changed: the target does not answer")
+		if !v.over(op.StartedAt, requestTimeout) {
+			return nil
 		}
-		return nil
+		next := v.end(OutcomeGivenUp, "nothing was changed: the target does not answer")
+		if op.Term != 0 {
+			// The change that was pending before is pending again.
+			again := op.in(PhasePromoting, v.Now)
+			again.Forced, again.GivenUp = false, ""
+			next.Operation = again
+		}
+		return next
 	}
 	slices.SortStableFunc(answering, func(a, b *node) int { return cmp.Compare(b.received.Count(), a.received.Count()) })
 	to := answering[0]

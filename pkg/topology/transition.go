@@ -51,7 +51,7 @@ const switchoverTimeout = 15 * time.Second
 // transition carries a change of the primary on: it returns the record in which it has ended, goes back, or goes to a better node.
 func (v *view) transition() *Record {
 	op := v.pending()
-	if op == nil {
+	if op == nil || op == v.requested() {
 		return nil
 	}
 	if op.Term != v.Record.Term {
@@ -138,7 +138,7 @@ func (v *view) safe() (bool, string) {
 		return true, ""
 	case !p.running():
 		return false, v.Record.Primary + " to answer"
-	case op.Forced:
+	case op.Forced && op != v.requested():
 		return true, ""
 	}
 	old := v.node(op.From)

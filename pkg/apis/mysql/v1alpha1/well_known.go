@@ -39,6 +39,9 @@ const (
 	HealthyLabelNo  = "no"
 )
 
+// MaxLastFailovers is how many ended operations status.lastFailovers keeps.
+const MaxLastFailovers = 10
+
 // Keys of the Secret that spec.secretName names.
 const (
 	SecretKeyRootPassword = "ROOT_PASSWORD"

@@ -19,6 +19,7 @@ package mysqlcluster
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/operation"
@@ -33,6 +34,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql"
+	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
 )
 
 // auditAnnotation names what is told to the audit log about a request that was accepted. The log has it even where bodies are left out.
@@ -119,6 +121,10 @@ func (r *FailoverREST) record(ctx context.Context, name string, spec *mysql.Mysq
 		}
 		plan.operation.UID = uid
 		cluster.Status.Operation = plan.operation.DeepCopy()
+		if plan.displaced != nil {
+			last := slices.Insert(cluster.Status.LastFailovers, 0, *plan.displaced)
+			cluster.Status.LastFailovers = last[:min(len(last), v1alpha1.MaxLastFailovers)]
+		}
 		return cluster, nil
 	})
 	// The admission of the request has been asked; that of status is for those who write status.

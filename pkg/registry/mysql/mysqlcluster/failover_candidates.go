@@ -103,7 +103,7 @@ func gracefulObstacle(cluster *mysql.MysqlCluster, c *candidate, ordinal int) st
 // forcedObstacle says what keeps the node from being the primary whatever it costs.
 func forcedObstacle(cluster *mysql.MysqlCluster, c *candidate) string {
 	switch n := c.node; {
-	case n.Name == cluster.Status.Primary:
+	case n.Name == cluster.Status.Primary && !isPending(cluster):
 		return "is the primary"
 	case n.Health == mysql.NodeUnreachable:
 		return "is Unreachable" + because(n.Message)

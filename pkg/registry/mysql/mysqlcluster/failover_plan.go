@@ -34,6 +34,8 @@ import (
 type failoverPlan struct {
 	// operation is what is to be recorded. Its UID is left to the caller.
 	operation mysql.MysqlClusterOperation
+	// displaced is the operation that a forced request takes the place of; nil if there is none.
+	displaced *mysql.MysqlClusterOperation
 	// candidates are all nodes, the best first.
 	candidates []mysql.FailoverCandidate
 	// steps tell what is done then, and warnings what the user may have overlooked; both are for people.
@@ -79,6 +81,7 @@ func planFailover(cluster *mysql.MysqlCluster, request *mysql.MysqlFailoverSpec,
 	if request.Mode == mysql.FailoverForced {
 		plan.operation.Type, plan.operation.Mode = mysql.OperationFailover, mysql.FailoverForced
 		plan.operation.GivenUpGTIDs = target.missing.String()
+		plan.displace(cluster.Status.Operation, now)
 		plan.steps = forcedSteps(cluster, target, candidates)
 		if primary := findNode(cluster, cluster.Status.Primary); primary != nil && primary.Health == mysql.NodeHealthy {
 			plan.warnings = append(plan.warnings, fmt.Sprintf("the primary %s is healthy: mode Graceful would give up nothing", primary.Name))
@@ -87,6 +90,22 @@ func planFailover(cluster *mysql.MysqlCluster, request *mysql.MysqlFailoverSpec,
 		plan.steps = gracefulSteps(cluster, target)
 	}
 	return plan, nil
+}
+
+// displace ends the operation that is under way. What it has led to so far still has to be known: nodes that may have been opened.
+func (p *failoverPlan) displace(running *mysql.MysqlClusterOperation, now metav1.MicroTime) {
+	if running == nil || running.Outcome != "" {
+		return
+	}
+	if running.Term != 0 {
+		p.operation.Term, p.operation.From, p.operation.Via = running.Term, running.From, running.Via
+		p.operation.RequiredAcknowledgements = running.RequiredAcknowledgements
+	}
+	ended := running.DeepCopy()
+	ended.Phase, ended.Outcome, ended.FinishedAt = mysql.OperationCompleted, mysql.OperationGivenUp, &now
+	ended.Phases = append(ended.Phases, mysql.OperationPhaseTime{Phase: mysql.OperationCompleted, At: now})
+	ended.Message = fmt.Sprintf("a forced failover took its place, asked for by %s", p.operation.RequestedBy)
+	p.displaced = ended
 }
 
 func judgePreconditions(cluster *mysql.MysqlCluster, request *mysql.MysqlFailoverSpec) error {
@@ -144,10 +163,11 @@ func judgeTerm(cluster *mysql.MysqlCluster, request *mysql.MysqlFailoverSpec) er
 	return nil
 }
 
-// judgeOperation lets one operation run at a time: two that overtake each other could leave the cluster where neither wanted it.
-func judgeOperation(cluster *mysql.MysqlCluster, _ *mysql.MysqlFailoverSpec) error {
+// judgeOperation lets one operation run at a time: two that overtake each other could leave the cluster where neither wanted it. A forced
+// one takes the place of one that is stuck.
+func judgeOperation(cluster *mysql.MysqlCluster, request *mysql.MysqlFailoverSpec) error {
 	o := cluster.Status.Operation
-	if o == nil || o.Outcome != "" {
+	if o == nil || o.Outcome != "" || request.Mode == mysql.FailoverForced && o.Mode != mysql.FailoverForced {
 		return nil
 	}
 	by := "begun by the controller"
@@ -165,6 +185,8 @@ func judgeOperation(cluster *mysql.MysqlCluster, _ *mysql.MysqlFailoverSpec) err
 func judgePrimary(cluster *mysql.MysqlCluster, request *mysql.MysqlFailoverSpec) error {
 	primary := findNode(cluster, cluster.Status.Primary)
 	switch {
+	case request.Mode == mysql.FailoverForced && isPending(cluster):
+		return nil
 	case request.Target == cluster.Status.Primary:
 		return conflict(cluster, "%s is the primary already, in term %d", cluster.Status.Primary, cluster.Status.Term)
 	case request.Mode == mysql.FailoverForced:
@@ -175,6 +197,12 @@ func judgePrimary(cluster *mysql.MysqlCluster, request *mysql.MysqlFailoverSpec)
 		return conflict(cluster, "the primary %s is not serving%s: automatic failover handles that, or mode Forced", primary.Name, because(primary.Message))
 	}
 	return nil
+}
+
+// isPending is true while the recorded primary has not been opened yet.
+func isPending(cluster *mysql.MysqlCluster) bool {
+	o := cluster.Status.Operation
+	return o != nil && o.Outcome == "" && o.Term != 0
 }
 
 // choose returns the candidate that the request asks for, or the best one.

@@ -120,7 +120,12 @@ func TestRefusedFailovers(t *testing.T) {
 			c.Status.Operation = &mysql.MysqlClusterOperation{
 				Type: mysql.OperationFailover, From: "foo-mysql-0", StartedAt: at, Phase: mysql.OperationPromoting, Message: "waits for foo-mysql-2",
 			}
-		}}, forced("foo-mysql-1", 7), cannot + "a failover from foo-mysql-0 is under way, begun by the controller at 2026-10-03T03:14:15Z: it is in phase Promoting (waits for foo-mysql-2)"},
+		}}, graceful("foo-mysql-1"), cannot + "a failover from foo-mysql-0 is under way, begun by the controller at 2026-10-03T03:14:15Z: it is in phase Promoting (waits for foo-mysql-2)"},
+		"somebody else forces one": {changes{func(c *mysql.MysqlCluster) {
+			c.Status.Operation = &mysql.MysqlClusterOperation{
+				Type: mysql.OperationFailover, Mode: mysql.FailoverForced, RequestedBy: "alice", From: "foo-mysql-0", To: "foo-mysql-1", StartedAt: at, Phase: mysql.OperationRequested,
+			}
+		}}, forced("foo-mysql-2", 7), cannot + "a failover from foo-mysql-0 to foo-mysql-1 is under way, asked for by alice at 2026-10-03T03:14:15Z: it is in phase Requested"},
 
 		"is the primary":        {nil, graceful("foo-mysql-0"), cannot + "foo-mysql-0 is the primary already, in term 7"},
 		"forced to the primary": {changes{silent(0)}, forced("foo-mysql-0", 7), cannot + "foo-mysql-0 is the primary already, in term 7"},
@@ -333,5 +338,28 @@ func TestEndedOperationsDoNotBlock(t *testing.T) {
 	})
 	if _, err := planFailover(cluster, &mysql.MysqlFailoverSpec{}, "bob", at); err != nil {
 		t.Error(err)
+	}
+}
+
+// A forced failover takes the place of an operation that is stuck. Until the controller carries it out, the recorded primary must not be
+// taken for one that is known to be safe: what was pending stays so.
+func TestForcedFailoverTakesThePlaceOfAStuckOperation(t *testing.T) {
+	stuck := &mysql.MysqlClusterOperation{
+		UID: "stuck", Type: mysql.OperationFailover, From: "foo-mysql-2", To: "foo-mysql-0", Via: []string{"foo-mysql-1"}, Term: 7, RequiredAcknowledgements: 1,
+		StartedAt: at, Phase: mysql.OperationPromoting,
+	}
+	cluster := serving(t, func(c *mysql.MysqlCluster) { c.Status.Operation = stuck })
+	for _, target := range []string{"foo-mysql-0", "foo-mysql-1"} {
+		plan, err := planFailover(cluster, &mysql.MysqlFailoverSpec{Mode: mysql.FailoverForced, Target: target, Term: ptr.To[int64](7)}, "bob", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := plan.operation
+		if o.To != target || o.Term != 7 || o.From != "foo-mysql-2" || len(o.Via) != 1 || o.RequiredAcknowledgements != 1 || o.Phase != mysql.OperationRequested {
+			t.Errorf("the operation is %+v", o)
+		}
+		if d := plan.displaced; d == nil || d.UID != "stuck" || d.Outcome != mysql.OperationGivenUp || d.FinishedAt == nil || !strings.Contains(d.Message, "bob") {
+			t.Errorf("displaced is %+v", d)
+		}
 	}
 }
