@@ -17,11 +17,99 @@ limitations under the License.
 package topology
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 )
+
+// forced is a cluster whose primary is gone, with a replica that has less than the others, and a person who wants to go on.
+func forced(to string) *Observed {
+	o := orphaned(3)
+	o.Record.Operation = &Operation{
+		UID: "asked", Kind: KindFailover, Forced: true, RequestedBy: "alice", Reason: "fire", To: to, Phase: PhaseRequested, StartedAt: noon.Add(-time.Second),
+	}
+	o.Record.RequiredAcks = 0 // so nobody takes over by itself
+	o.Nodes[1].holds(uuidA + ":1-8")
+	o.Nodes[2].holds(uuidA + ":1-9")
+	return o
+}
+
+func TestForcedFailoverNamesWhatItGivesUp(t *testing.T) {
+	for name, test := range map[string]struct {
+		to      string
+		change  func(o *Observed)
+		want    int
+		givenUp string
+	}{
+		"the named one":                       {nodeName(1), func(*Observed) {}, 1, uuidA + ":9-10"},
+		"the one with the most":               {"", func(*Observed) {}, 2, uuidA + ":10"},
+		"the one with the most that answers":  {"", func(o *Observed) { o.Nodes[2].Connected = false }, 1, uuidA + ":9-10"},
+		"what was received counts":            {"", func(o *Observed) { o.Nodes[1].State.Replication.GTIDRetrieved = uuidA + ":1-10" }, 1, ""},
+		"nothing more is known of the others": {nodeName(1), func(o *Observed) { o.Nodes[0].State, o.Nodes[2].State = nil, nil }, 1, ""},
+		"what others have of their own":       {nodeName(1), func(o *Observed) { o.Nodes[2].holds(uuidA + ":1-8," + uuidB + ":1") }, 1, uuidA + ":9-10," + uuidB + ":1"},
+		"a node that has lost its data once":  {nodeName(1), func(o *Observed) { o.Nodes[1].State.Joining = true }, 1, uuidA + ":9-10"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := forced(test.to)
+			test.change(o)
+			d := Decide(*o)
+			op := wantOperation(t, d, KindFailover, PhasePromoting, 0, test.want)
+			if op.GivenUp != test.givenUp || !op.Forced || op.UID != "asked" || op.RequestedBy != "alice" || op.Reason != "fire" {
+				t.Errorf("the operation is %+v", op)
+			}
+			if d.Record.Term != 4 || d.Record.RequiredAcks != 0 {
+				t.Errorf("the record is %+v", d.Record)
+			}
+		})
+	}
+	t.Run("nothing is counted on afterwards, whatever was before", func(t *testing.T) {
+		o := forced(nodeName(1))
+		o.Record.RequiredAcks, o.Record.Operation.To = 1, nodeName(1)
+		o.Nodes[2].Connected = false // so nobody takes over by itself
+		if d := Decide(*o); d.Record == nil || d.Record.RequiredAcks != 0 || !d.Record.Operation.Forced || d.Record.Operation.Acks != 1 {
+			t.Errorf("the record is %+v", d.Record)
+		}
+	})
+	t.Run("it is opened whoever has obeyed", func(t *testing.T) {
+		o := failedOver(3)
+		o.Record.RequiredAcks, o.Record.Operation.Acks, o.Record.Operation.Forced = 0, 0, true
+		o.Nodes[2].Connected = false
+		wantOpened(t, o)
+		o.Record.Operation.Forced = false
+		wantClosed(t, o, "has not obeyed the new term")
+	})
+	t.Run("it waits for its target, for a while", func(t *testing.T) {
+		for target, silent := range map[string][]int{nodeName(1): {1}, "": {1, 2}, "db-mysql-7": nil} {
+			o := forced(target)
+			for _, i := range silent {
+				o.Nodes[i].Connected = false
+			}
+			wantNoRecord(t, Decide(*o))
+			o.Record.Operation.StartedAt = noon.Add(-requestTimeout)
+			d := Decide(*o)
+			wantEnded(t, d, OutcomeGivenUp, "nothing was changed: the target does not answer")
+			if d.Record.Primary != nodeName(0) || d.Record.Term != 3 {
+				t.Errorf("the record is %+v", d.Record)
+			}
+		}
+	})
+	t.Run("the primary has come back, and is what is wanted", func(t *testing.T) {
+		wantEnded(t, Decide(*forced(nodeName(0))), OutcomeSucceeded, "db-mysql-0 is the primary already")
+	})
+	t.Run("what was given up is not forgotten", func(t *testing.T) {
+		o := forced(nodeName(1))
+		o.Record = *Decide(*o).Record
+		o.Record.Operation = nil
+		o.Nodes[0].Connected = true
+		o.Nodes[1].holds(uuidA + ":1-8," + uuidB + ":1")
+		d := Decide(*o)
+		if got := d.Status.Nodes[0]; !strings.Contains(got.Message, uuidA+":9-10") || got.Health != Unhealthy {
+			t.Errorf("the old primary is %+v", got)
+		}
+	})
+}
 
 // stuckFailover is a cluster of three whose primary is lost, and whose failover to node 1 waits for node 2; somebody has then forced one to the
 // given node.
