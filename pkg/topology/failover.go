@@ -258,7 +258,7 @@ func stalled(n *node) bool {
 
 // leaving is true when the node will have to go soon.
 func (v *view) leaving(n *node) bool {
-	return n.Terminating || n.Drained || n.known() && n.State.Stopping || n.Ordinal >= v.Spec.Replicas
+	return n.Terminating || n.Drained || n.known() && (n.State.Stopping || n.State.VolumeFull) || n.Ordinal >= v.Spec.Replicas
 }
 
 func compareBool(a, b bool) int {

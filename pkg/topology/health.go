@@ -49,6 +49,8 @@ func (v *view) primaryHealth(n *node) (Health, string) {
 		return Unhealthy, "waits to be promoted"
 	case n.State.SuperReadOnly && !v.Spec.ReadOnly:
 		return Unhealthy, "read-only until enough replicas are connected"
+	case n.State.VolumeFull:
+		return Unhealthy, "its volume is full" + because(n.State.Message)
 	default:
 		return Healthy, ""
 	}
@@ -77,6 +79,8 @@ func (v *view) replicaHealth(n *node) (Health, string) {
 			return Unhealthy, "does not replicate: " + r.LastError
 		}
 		return Unhealthy, "connects to the primary"
+	case n.State.VolumeFull:
+		return Unhealthy, "its volume is full" + because(n.State.Message)
 	case v.lags(n):
 		return Unhealthy, fmt.Sprintf("lags by %d s, spec.maxSlaveLatency is %d", *r.LagSeconds, v.Spec.MaxLag)
 	default:
@@ -94,6 +98,14 @@ func (v *view) lags(n *node) bool {
 		limit /= 2
 	}
 	return *lag > limit
+}
+
+// because puts a message that may be empty behind a statement.
+func because(message string) string {
+	if message == "" {
+		return ""
+	}
+	return ": " + message
 }
 
 // discardData tells a person how to have a node begin anew without data. The claim comes first: it then goes together with the pod. The

@@ -24,7 +24,7 @@ import (
 )
 
 // Switchover: another node becomes the primary although the present one works: because somebody asks for it, or because the primary has
-// to go: its pod is being deleted, its machine is being drained, it is the last one to be updated, its ordinal is to be removed.
+// to go: its pod is being deleted, its volume is full, its machine is being drained, it is the last one to be updated, its ordinal is to be removed.
 //
 // It begins when a replica is ready to take over: connected, hardly behind, and going to stay. Then the replica is recorded as the primary,
 // and the change is carried out (transition.go). Until then nothing happens to anybody: a request waits for a bounded time.
@@ -162,6 +162,8 @@ func (v *view) unready(n *node) string {
 		return message
 	case n.Terminating || n.State.Stopping:
 		return "is being stopped"
+	case n.State.VolumeFull:
+		return "has a full volume"
 	case v.errant(n) != "":
 		return "holds transactions that the primary does not have: " + v.errant(n)
 	case !v.connected(n):
@@ -185,6 +187,8 @@ func (v *view) wish() string {
 	switch {
 	case p.Terminating || p.State.Stopping:
 		return "its pod is being stopped"
+	case p.State.VolumeFull:
+		return "its volume is full"
 	case p.Drained:
 		return "its machine is being drained"
 	case p.Ordinal >= v.Spec.Replicas:
