@@ -61,8 +61,9 @@ func (h *History) Check() []Violation {
 	}
 	found = append(found, checkSame(h.finals)...)
 	found = append(found, checkReads(h.reads, h.states)...)
-	found = append(found, checkWritable(h.states)...)
-	return append(found, checkSuperseded(h.writes, h.states)...)
+	writable := writableStates(h.states)
+	found = append(found, checkWritable(writable)...)
+	return append(found, checkSuperseded(h.writes, writable)...)
 }
 
 // checkRows looks for rows that are missing, doubled or unaccounted for.
@@ -200,15 +201,30 @@ func replaced(states []State, node string, from, to time.Time) bool {
 	})
 }
 
+// writableStates are the states of writable nodes, in the terms in which they were made so. A primary that is about to step down has accepted
+// the next term already.
+func writableStates(states []State) []State {
+	last := map[string]State{}
+	var writable []State
+	for _, s := range states {
+		before := last[s.PodUID]
+		if s.Writable && s.Obeying && before.Writable {
+			s.Term = before.Term
+		}
+		last[s.PodUID] = s
+		if s.Writable {
+			writable = append(writable, s)
+		}
+	}
+	return writable
+}
+
 // checkWritable looks for terms in which more than one node was writable.
-func checkWritable(states []State) []Violation {
+func checkWritable(writable []State) []Violation {
 	first := map[int64]State{}
 	var found []Violation
 	told := map[string]bool{}
-	for _, s := range states {
-		if !s.Writable {
-			continue
-		}
+	for _, s := range writable {
 		other, known := first[s.Term]
 		if !known {
 			first[s.Term] = s
@@ -231,15 +247,19 @@ type opening struct {
 }
 
 // checkSuperseded looks for acknowledgements that a node gave after a node of a later term had been opened.
-func checkSuperseded(writes []Write, states []State) []Violation {
+func checkSuperseded(writes []Write, writable []State) []Violation {
 	var openings []opening
-	for _, s := range states {
-		if s.Writable && !slices.ContainsFunc(openings, func(o opening) bool { return o.term == s.Term }) {
+	for _, s := range writable {
+		if !slices.ContainsFunc(openings, func(o opening) bool { return o.term == s.Term }) {
 			openings = append(openings, opening{s.Term, s.Node, s.At})
 		}
 	}
 	slices.SortFunc(openings, func(a, b opening) int { return cmp.Compare(a.term, b.term) })
-	var found []Violation
+	type pair struct {
+		node string
+		term int64
+	}
+	late := map[pair][]Write{}
 	for _, w := range writes {
 		if w.Outcome != Acked {
 			continue
@@ -251,13 +271,20 @@ func checkSuperseded(writes []Write, states []State) []Violation {
 				current = i
 			}
 		}
-		if current < 0 {
-			continue
+		if current >= 0 && !slices.ContainsFunc(openings[current:], func(o opening) bool { return o.node == w.Node }) {
+			key := pair{w.Node, openings[current].term}
+			late[key] = append(late[key], w)
 		}
-		if !slices.ContainsFunc(openings[current:], func(o opening) bool { return o.node == w.Node }) {
-			found = append(found, Violation{Rule: RuleSuperseded, At: w.End, Detail: fmt.Sprintf("%s acknowledged %s, begun at %s; %s was open in term %d at %s", w.Node,
-				Row{w.Writer, w.Seq}, clock(w.Start), openings[current].node, openings[current].term, clock(openings[current].at))})
+	}
+	var found []Violation
+	for key, writes := range late {
+		i := slices.IndexFunc(openings, func(o opening) bool { return o.term == key.term })
+		var names []string
+		for _, w := range writes {
+			names = append(names, fmt.Sprintf("%s at %s", Row{w.Writer, w.Seq}, clock(w.Start)))
 		}
+		found = append(found, Violation{Rule: RuleSuperseded, At: writes[0].End, Detail: fmt.Sprintf("%s acknowledged %s; %s was open in term %d since %s",
+			key.node, list(names), openings[i].node, key.term, clock(openings[i].at))})
 	}
 	return found
 }

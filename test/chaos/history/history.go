@@ -65,6 +65,8 @@ type State struct {
 	Term   int64
 	// Writable is true for a primary that is not read-only.
 	Writable bool
+	// Obeying is true while the node carries out an order: it is in the order's term already, but its role is still the one before.
+	Obeying bool
 	// DataReplaced is true while the node's data are being cloned or are missing: what was read before holds no more.
 	DataReplaced bool
 }

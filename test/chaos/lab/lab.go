@@ -20,6 +20,7 @@ package lab
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -107,13 +108,27 @@ func (l *Lab) start(options Options) error {
 	if l.apiLog, err = os.Create(filepath.Join(l.logDir, "apiserver.log")); err != nil {
 		return fmt.Errorf("log the API server: %w", err)
 	}
-	klog.LogToStderr(false)
-	klog.SetOutput(l.apiLog)
+	if err := logTo(l.apiLog); err != nil {
+		return err
+	}
 	if l.server, err = apiservertest.New(filepath.Join(l.dir, "api")); err != nil {
 		return fmt.Errorf("start the API server: %w", err)
 	}
 	l.API, err = newProxy(l.server.Config.Host)
 	return err
+}
+
+// logTo has everything that is logged without a logger of its own go to a file.
+func logTo(file *os.File) error {
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	klog.InitFlags(flags)
+	for name, value := range map[string]string{"logtostderr": "false", "alsologtostderr": "false", "stderrthreshold": "FATAL"} {
+		if err := flags.Set(name, value); err != nil {
+			return fmt.Errorf("set up logging: %w", err)
+		}
+	}
+	klog.SetOutput(file)
+	return nil
 }
 
 // Close ends the lab, once its clusters have been closed.

@@ -116,6 +116,9 @@ func (t *Timeline) state(at time.Time, s api.State) {
 			detail += " error=" + r.LastError
 		}
 	}
+	if s.Obeying {
+		detail += " obeying"
+	}
 	if s.Stopping {
 		detail += " stopping"
 	}

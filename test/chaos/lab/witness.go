@@ -128,7 +128,7 @@ func (w *witnesses) hear(s api.State) {
 	w.states[types.UID(s.PodUID)] = s
 	w.mu.Unlock()
 	w.cluster.History.AddState(history.State{
-		At: now, Node: s.Node, PodUID: s.PodUID, Term: s.Term,
+		At: now, Node: s.Node, PodUID: s.PodUID, Term: s.Term, Obeying: s.Obeying,
 		Writable:     s.Phase == api.PhaseRunning && s.Role == api.RolePrimary && !s.SuperReadOnly,
 		DataReplaced: s.Phase == api.PhaseCloning || s.Phase == api.PhaseEmpty || s.Phase == api.PhaseInitializing || !s.HasData,
 	})

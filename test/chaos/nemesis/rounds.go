@@ -61,6 +61,8 @@ type Options struct {
 	Shape string
 	// RoundsPerCluster is the number of rounds after which a cluster is replaced by a new one of the next shape.
 	RoundsPerCluster int
+	// Lasts replaces, unless it is 0, how long faults last.
+	Lasts time.Duration
 	Out              io.Writer
 }
 
@@ -153,6 +155,9 @@ func (r *runner) round(ctx context.Context, i int, seed uint64) bool {
 	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
 	defer cancel()
 	plan := NewPlan(seed, r.shape.Replicas, r.options.Only)
+	if r.options.Lasts > 0 {
+		plan.Lasts = r.options.Lasts
+	}
 	began := time.Now()
 	fmt.Fprintf(r.options.Out, "round %d seed %d %s: %s\n", i+1, seed, r.shape.Name, plan)
 	gap, err := r.attack(ctx, plan)

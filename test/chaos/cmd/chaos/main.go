@@ -48,6 +48,7 @@ func run(hub *netlab.Hub) error {
 	flag.StringVar(&o.Shape, "shape", "", "kind of cluster; all of them in turn if it is left out")
 	flag.IntVar(&o.RoundsPerCluster, "rounds-per-cluster", 5, "number of rounds after which another cluster is made")
 	faults := flag.String("faults", "", fmt.Sprintf("the only faults, separated by commas, of %v", nemesis.Faults()))
+	flag.DurationVar(&o.Lasts, "lasts", 0, "how long faults last; by default it is part of the round")
 	logs := flag.String("logs", ".work/chaos", "directory for logs")
 	flag.Parse()
 	for name := range strings.SplitSeq(*faults, ",") {
