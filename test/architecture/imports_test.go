@@ -45,6 +45,9 @@ var rooms = map[string][]string{
 	"pkg/agent":                 {"pkg/gtid", "pkg/mycnf"},
 	"pkg/controller": {"pkg/apis", "pkg/generated", "pkg/topology", "pkg/workload", "pkg/agent/api", "pkg/agent/client",
 		"pkg/certs", "pkg/gtid", "pkg/mysqlversion"},
+	"pkg/kubectlmysql":        {"pkg/apis", "pkg/generated"},
+	"pkg/kubectlmysql/report": {"pkg/apis", "pkg/gtid"},
+	"pkg/kubectlmysql/render": {"pkg/apis", "pkg/gtid", "pkg/kubectlmysql/report"},
 }
 
 // outside says which modules that are not ours only some parts of the tree may import, and why.
@@ -56,7 +59,8 @@ var outside = []struct {
 	{"github.com/go-sql-driver/mysql", "only the agent talks to MySQL", []string{"pkg/agent", "test"}},
 	{"database/sql", "only the agent talks to MySQL", []string{"pkg/agent", "test"}},
 	{"k8s.io/client-go", "pure packages and the agent have no client of Kubernetes",
-		[]string{"cmd", "pkg/apiserver", "pkg/controller", "pkg/generated", "pkg/certs", "pkg/registry", "pkg/workload", "test", "hack"}},
+		[]string{"cmd", "pkg/apiserver", "pkg/controller", "pkg/generated", "pkg/certs", "pkg/kubectlmysql", "pkg/registry", "pkg/workload", "test", "hack"}},
+	{"k8s.io/cli-runtime", "only the plugin is a program for kubectl's users", []string{"pkg/kubectlmysql"}},
 	{"k8s.io/apiserver", "the API server's library stays in the API server", []string{"cmd/apiserver", "pkg/apiserver", "pkg/registry", "test", "hack"}},
 }
 
