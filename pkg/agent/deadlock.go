@@ -49,7 +49,7 @@ func (a *Agent) releaseAccounts(ctx context.Context, s *session, sync api.SemiSy
 		a.updateIn(s.ctx, a.board.rebase)
 		ctx, cancel := a.workOn(s)
 		defer cancel()
-		err := s.db.StepDown(ctx)
+		err := s.db.StepDown(ctx, true)
 		if err == nil {
 			err = s.db.SetRequiredAcks(ctx, sync.RequiredAcks)
 		}

@@ -215,7 +215,7 @@ func (a *Agent) endMysqld(proc *process.Process) (allowOrders func()) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, stepDownTimeout)
 	defer cancel()
-	if err := a.stepDown(ctx, s); err != nil {
+	if err := a.stepDown(ctx, s, false); err != nil {
 		a.log.Error("killing mysqld, because it could not be made read-only", "error", err)
 		proc.Signal(syscall.SIGKILL)
 		return func() { <-a.turn }

@@ -221,7 +221,7 @@ func (a *Agent) follow(ctx context.Context, s *session, source api.Endpoint) err
 	if err != nil {
 		return err
 	}
-	if err := a.stepDown(ctx, s); err != nil {
+	if err := a.stepDown(ctx, s, true); err != nil {
 		return err
 	}
 	if available, _, err := a.volume.Space(); err != nil || available < spaceToReceive {
@@ -234,7 +234,7 @@ func (a *Agent) follow(ctx context.Context, s *session, source api.Endpoint) err
 
 // demote makes the node a read-only server that follows nobody.
 func (a *Agent) demote(ctx context.Context, s *session) error {
-	if err := a.stepDown(ctx, s); err != nil {
+	if err := a.stepDown(ctx, s, true); err != nil {
 		return err
 	}
 	if err := s.db.EndSemiSyncSource(ctx); err != nil {
@@ -248,14 +248,14 @@ func (a *Agent) demote(ctx context.Context, s *session) error {
 
 // stepDown makes the node read-only. Clients of a node that was writable are cut off, so that they find the new primary; those of a
 // replica may go on reading. On a full volume, commits can wait for space where nothing reaches them: then mysqld is killed.
-func (a *Agent) stepDown(ctx context.Context, s *session) error {
+func (a *Agent) stepDown(ctx context.Context, s *session, hurry bool) error {
 	limited, cancel := context.WithTimeout(ctx, stepDownTimeout)
 	defer cancel()
 	readOnly, err := s.db.IsReadOnly(limited)
 	if err != nil || readOnly {
 		return err
 	}
-	err = s.db.StepDown(limited)
+	err = s.db.StepDown(limited, hurry)
 	if err != nil && ctx.Err() == nil && a.board.peek().VolumeFull {
 		a.log.Error("killing mysqld, because it could not be made read-only on a full volume", "error", err)
 		s.proc.Signal(syscall.SIGKILL)

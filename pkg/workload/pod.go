@@ -32,7 +32,7 @@ import (
 const (
 	// mysqlUser is the user and group that the pods run as, and that the volumes belong to.
 	mysqlUser = 999
-	// terminationSeconds is the time that MySQL has to write out what it keeps in memory.
+	// terminationSeconds is the time that a primary has to hand over, and MySQL to write out what it keeps in memory.
 	terminationSeconds = 120
 
 	volumeConfig      = "config"

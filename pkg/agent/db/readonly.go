@@ -40,7 +40,9 @@ func (d *DB) MakeReadOnly(ctx context.Context) error {
 // The order of the steps matters. Killing a session closes its connection, but does not end its wait; turning semi-sync off ends
 // all waits, and tells those who are still connected that they succeeded. So super_read_only is asked for first: from then on
 // the commits of new sessions do not begin. Then all sessions are killed, and only then are the waits ended.
-func (d *DB) StepDown(ctx context.Context) error {
+//
+// In a hurry, connections of replicas are closed too. They come again at once, which a server that is about to end does not wait for.
+func (d *DB) StepDown(ctx context.Context, hurry bool) error {
 	return d.with(ctx, func(setter *sql.Conn) error {
 		var setterID string
 		if err := setter.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&setterID); err != nil {
@@ -51,7 +53,7 @@ func (d *DB) StepDown(ctx context.Context) error {
 			_, err := setter.ExecContext(ctx, "SET GLOBAL super_read_only = ON")
 			done <- err
 		}()
-		err := d.with(ctx, func(conn *sql.Conn) error { return d.letGo(ctx, conn, setterID, done) })
+		err := d.with(ctx, func(conn *sql.Conn) error { return d.letGo(ctx, conn, setterID, done, hurry) })
 		if err != nil {
 			// A statement outlives the connection that it came by, and would take effect when nobody expects it any more.
 			work, cancel := context.WithTimeout(context.WithoutCancel(ctx), recallTimeout)
@@ -59,12 +61,12 @@ func (d *DB) StepDown(ctx context.Context) error {
 			_ = d.exec(work, "KILL "+setterID)
 			return fmt.Errorf("become read-only: %w", err)
 		}
-		if err := d.EndSemiSyncSource(ctx); err != nil {
+		if err := d.endSemiSyncSource(ctx, hurry); err != nil {
 			return err
 		}
 		// Clients that came in the meantime have to find the new primary too. The replicas are made to look whether there is more: their
 		// agents, which nobody tells that these were the last transactions, see that and report what they have.
-		return d.closeSessions(ctx, func(s map[string]string) bool { return isClient(s) || hasBeenSentAll(s) })
+		return d.closeSessions(ctx, func(s map[string]string) bool { return isClient(s) || hurry && hasBeenSentAll(s) })
 	})
 }
 
@@ -72,7 +74,7 @@ func (d *DB) StepDown(ctx context.Context) error {
 const recallTimeout = 500 * time.Millisecond
 
 // letGo ends what super_read_only, which the session setter is setting, has to wait for. It returns when done delivers.
-func (d *DB) letGo(ctx context.Context, conn *sql.Conn, setterID string, done <-chan error) error {
+func (d *DB) letGo(ctx context.Context, conn *sql.Conn, setterID string, done <-chan error, hurry bool) error {
 	again := time.NewTicker(10 * time.Millisecond) // the server has no event for the states of its sessions
 	defer again.Stop()
 	newest := -1 // of the sessions that were there when the setter began to wait; the commits of later ones do not begin
@@ -89,7 +91,7 @@ func (d *DB) letGo(ctx context.Context, conn *sql.Conn, setterID string, done <-
 				newest = newestOf(sessions)
 			}
 			if !slices.ContainsFunc(sessions, func(s map[string]string) bool { return mayBeTold(s, newest) }) {
-				if err := d.EndSemiSyncSource(ctx); err != nil {
+				if err := d.endSemiSyncSource(ctx, hurry); err != nil {
 					return errors.Join(err, <-done)
 				}
 			}

@@ -37,7 +37,7 @@ func (d *DB) SetRequiredAcks(ctx context.Context, acks int) error {
 		return err
 	}
 	if acks == 0 {
-		return d.endSemiSyncSource(ctx)
+		return d.endSemiSyncSource(ctx, true)
 	}
 	return d.exec(ctx,
 		fmt.Sprintf("SET GLOBAL rpl_semi_sync_source_timeout = %d", ackTimeout.Milliseconds()),
@@ -60,12 +60,12 @@ func (d *DB) SemiSyncClients(ctx context.Context) (clients int, err error) {
 
 // EndSemiSyncSource turns off the source's side of semi-sync. The server has to be read-only: only the applier's commits may wait then,
 // and nobody is told that they succeeded.
-func (d *DB) EndSemiSyncSource(ctx context.Context) error { return d.endSemiSyncSource(ctx) }
+func (d *DB) EndSemiSyncSource(ctx context.Context) error { return d.endSemiSyncSource(ctx, true) }
 
 // endSemiSyncSource has to get a thread of the server to stop that listens to the replicas. It looks up only when one of them says
-// something, or once a second; and until it has, nobody can read a variable. So a replica is made to come again, if it has been sent
-// everything: it does so at once.
-func (d *DB) endSemiSyncSource(ctx context.Context) error {
+// something, or once a second; and until it has, nobody can read a variable. So in a hurry a replica is made to come again, if it has been
+// sent everything: it does so at once.
+func (d *DB) endSemiSyncSource(ctx context.Context, hurry bool) error {
 	return d.with(ctx, func(conn *sql.Conn) error {
 		var on bool
 		if err := conn.QueryRowContext(ctx, "SELECT @@global.rpl_semi_sync_source_enabled").Scan(&on); err != nil || !on {
@@ -86,6 +86,9 @@ func (d *DB) endSemiSyncSource(ctx context.Context) error {
 				}
 				return nil
 			case <-again.C:
+			}
+			if !hurry {
+				continue
 			}
 			if err := d.with(ctx, wakeListener); err != nil {
 				return errors.Join(err, <-done)
