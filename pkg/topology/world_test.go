@@ -22,7 +22,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
@@ -32,7 +31,6 @@ import (
 // reports that are lost or late, orders that do not arrive, and controllers that are killed between any two steps. It checks the
 // safety rules after each step.
 type world struct {
-	t      *testing.T
 	rng    *rand.Rand
 	now    time.Time
 	spec   Spec
@@ -42,21 +40,26 @@ type world struct {
 	nodes  []*machine
 	uuids  int
 
-	faults, forced bool
-	// trace logs what happens.
-	trace bool
+	faults bool
+	// trace are the last steps, if they are to be told.
+	trace   []string
+	tracing bool
+	// happened counts what the world is there to try.
+	happened map[string]int
+
 	// acked counts, by server UUID, the commits that clients were told of.
 	acked map[string]int
-	// opened is the highest term in which a node was opened for writes.
-	opened int64
+	// opened is the highest term in which a node was opened for writes, forced that of the last primary that a person forced.
+	opened, forced int64
 	// underway are orders that have been sent and have not arrived.
 	underway []NodeOrder
-	history  []Operation
+	// gaveUpAt is when the last operation was given up, zero if the last one succeeded.
+	gaveUpAt time.Time
 	// primaries are the nodes that were ordered to be primary, by term.
 	primaries map[int64]string
 	// initialized counts the servers that were made empty.
 	initialized int
-	// lostVolumes is true once a volume was lost, lostAcked once the last copy of a commit was among them.
+	// lostVolumes is true once data were lost, so that a commit may be on fewer nodes than it was.
 	lostVolumes bool
 	last        Decision
 }
@@ -74,7 +77,9 @@ type machine struct {
 	uuid     string
 	executed map[string]int
 	received map[string]int
-	term     int64
+	// purged is what is not in the binary logs any more.
+	purged map[string]int
+	term   int64
 	// configured is the source that MySQL remembers; its receiver and applier are off after a start.
 	configured *machine
 
@@ -92,6 +97,9 @@ type machine struct {
 	acks    int
 	donor   *machine
 	waits   int
+	// order is the one that is being carried out. Its term has been accepted; opened is the term in which the node was opened for writes.
+	order  *api.Order
+	opened int64
 	// basis counts the accepted orders and the starts.
 	basis int
 	// exited is true once MySQL has ended in this run of the agent.
@@ -101,17 +109,21 @@ type machine struct {
 	// isolated nodes reach no other node, and are reached by none.
 	isolated bool
 	drained  bool
+	// slow nodes hardly apply what they receive; behind is for how long they have not applied all.
+	slow   bool
+	behind int64
 
 	// what the controller knows
 	heard  *api.State
 	memory Memory
 	cut    bool
+	served bool
 }
 
-func newWorld(t *testing.T, seed uint64, replicas int, asked Durability) *world {
+func newWorld(seed uint64, replicas int, asked Durability) *world {
 	w := &world{
-		t: t, rng: rand.New(rand.NewPCG(seed, 7)), now: time.Unix(1_000_000, 0), asked: asked,
-		acked: map[string]int{}, primaries: map[int64]string{},
+		rng: rand.New(rand.NewPCG(seed, 7)), now: time.Unix(1_000_000, 0), asked: asked,
+		acked: map[string]int{}, primaries: map[int64]string{}, happened: map[string]int{},
 	}
 	w.resize(replicas)
 	return w
@@ -177,7 +189,7 @@ func (m *machine) crash() {
 func (m *machine) boot() {
 	m.endWaits()
 	m.basis++
-	m.started, m.seq, m.exited = m.w.now, 0, false
+	m.started, m.seq, m.exited, m.order = m.w.now, 0, false, nil
 	m.role, m.ro, m.source, m.link, m.acks, m.donor, m.waits = api.RoleNone, true, nil, false, 0, nil, 0
 	m.phase = api.PhaseEmpty
 	if m.data {
@@ -199,13 +211,19 @@ func (m *machine) stop() {
 		return
 	}
 	m.endWaits()
-	m.leaving = 0
-	m.pod, m.heard, m.phase, m.source, m.link, m.donor, m.ro, m.role = false, nil, "", nil, false, nil, true, api.RoleNone
+	m.pod, m.leaving, m.heard, m.phase, m.order = false, 0, nil, "", nil
+	m.source, m.link, m.donor, m.ro, m.role = nil, false, nil, true, api.RoleNone
+}
+
+// forget is the loss of the data.
+func (m *machine) forget() {
+	m.data, m.executed, m.received, m.purged, m.uuid, m.configured = false, nil, nil, nil, "", nil
 }
 
 func (m *machine) loseVolume() {
 	m.stop()
-	m.volume, m.data, m.executed, m.received, m.term, m.uuid, m.configured, m.joining = false, false, nil, nil, 0, "", nil, false
+	m.forget()
+	m.volume, m.term, m.joining = false, 0, false
 }
 
 func (m *machine) serves() bool { return m.pod && m.data && m.phase == api.PhaseRunning }
@@ -230,6 +248,15 @@ func set(counts map[string]int) string {
 	return strings.Join(parts, ",")
 }
 
+func contains(all, some map[string]int) bool {
+	for uuid, n := range some {
+		if all[uuid] < n {
+			return false
+		}
+	}
+	return true
+}
+
 func (m *machine) report() {
 	if !m.pod || m.cut {
 		return
@@ -237,7 +264,8 @@ func (m *machine) report() {
 	m.seq++
 	s := &api.State{
 		Node: m.name, PodUID: fmt.Sprint(m.podUID), Sequence: m.seq, AgentStart: m.started,
-		Phase: m.phase, HasData: m.data, Term: m.term, Role: m.role, Basis: fmt.Sprint(m.basis), Joining: m.joining, Stopping: m.leaving > 0,
+		Phase: m.phase, HasData: m.data, Term: m.term, Role: m.role, Basis: fmt.Sprint(m.basis), Obeying: m.order != nil,
+		Joining: m.joining, Stopping: m.leaving > 0,
 	}
 	if m.exited {
 		s.LastExit = "signal: killed"
@@ -246,7 +274,7 @@ func (m *machine) report() {
 		s.ClusterUID = "cluster"
 	}
 	if m.phase == api.PhaseRunning {
-		s.ServerUUID, s.SuperReadOnly, s.GTIDExecuted = m.uuid, m.ro, set(m.executed)
+		s.ServerUUID, s.SuperReadOnly, s.GTIDExecuted, s.GTIDPurged = m.uuid, m.ro, set(m.executed), set(m.purged)
 		s.SemiSync = api.SemiSync{SourceEnabled: m.acks > 0, RequiredAcks: m.acks, Clients: m.clients(), WaitSessions: m.waits}
 		s.Replication = m.replication()
 	}
@@ -258,161 +286,20 @@ func (m *machine) replication() *api.Replication {
 	if m.configured == nil {
 		return nil
 	}
-	r := &api.Replication{SourceHost: m.configured.name, SourcePort: 3306, ReceiverState: api.ReceiverOff, GTIDRetrieved: set(m.received)}
-	if m.source == nil {
+	lag := m.behind
+	r := &api.Replication{
+		SourceHost: m.configured.name, SourcePort: api.AdminPort, ReceiverState: api.ReceiverOff, GTIDRetrieved: set(m.received), LagSeconds: &lag,
+	}
+	switch {
+	case m.source == nil:
 		return r
-	}
-	lag := int64(0)
-	if !maps.Equal(m.source.executed, m.received) {
-		lag = 1
-	}
-	r.ApplierRunning, r.ReceiverState, r.LagSeconds = true, "CONNECTING", &lag
-	if m.link {
+	case m.link:
 		r.ReceiverState = api.ReceiverOn
+	case !contains(m.received, m.source.purged):
+		r.LastError = "13114: purged"
+	default:
+		r.ReceiverState = api.ReceiverConnecting
 	}
+	r.ApplierRunning = true
 	return r
-}
-
-// observe is what the controller sees; the last reports may be old.
-func (w *world) observe() Observed {
-	o := Observed{Now: w.now, ClusterUID: "cluster", Spec: w.spec, Record: w.record, Size: w.size, TemplateApplied: true}
-	for i := range max(len(w.nodes), w.spec.Replicas) {
-		m := w.at(i)
-		if !m.pod && !m.volume && i >= w.spec.Replicas {
-			continue
-		}
-		o.Nodes = append(o.Nodes, Node{
-			Name: m.name, Ordinal: i, Host: m.name, Exists: m.pod, PodUID: fmt.Sprint(m.podUID), Ready: m.serves() && m.role != "",
-			ConfigHash: m.hash, VolumeExists: m.volume, Terminating: m.leaving > 0, Drained: m.drained, Served: true, State: m.heard, Connected: m.pod && !m.cut && m.heard != nil, Memory: m.memory,
-		})
-	}
-	return o
-}
-
-// reconcile is one round of the controller, which may be killed after each part of it.
-func (w *world) reconcile() {
-	d := Decide(w.observe())
-	w.last = d
-	if w.trace {
-		w.t.Logf("%d: phase %q record %+v orders %+v acked %v", w.now.Unix()-1_000_000, d.Status.Phase, d.Record, d.Orders, w.acked)
-		for _, m := range w.nodes {
-			w.t.Logf("    %s phase %s role %s term %d ro %t acks %d waits %d joining %t executed %v received %v", m.name, m.phase, m.role, m.term, m.ro, m.acks, m.waits, m.joining, m.executed, m.received)
-		}
-	}
-	killed := func() bool { return w.faults && w.chance(10) }
-	if killed() {
-		return
-	}
-	if d.Record != nil {
-		w.checkRecord(*d.Record)
-		w.record = *d.Record
-		if d.Ended != nil {
-			w.history = append(w.history, *d.Ended)
-		}
-		return
-	}
-	w.checkSize(d)
-	w.size = d.Size
-	for _, o := range d.Orders {
-		if killed() {
-			return
-		}
-		w.checkOrder(o)
-		w.machine(o.Node).memory = w.machine(o.Node).memory.Ordered(o.Order.Basis)
-		switch {
-		case w.faults && w.chance(15):
-		case w.faults && w.chance(30):
-			w.underway = append(w.underway, o)
-		default:
-			w.machine(o.Node).obey(o.Order)
-			if !slices.ContainsFunc(w.underway, func(u NodeOrder) bool { return u.Node == o.Node }) {
-				w.machine(o.Node).memory = w.machine(o.Node).memory.Answered()
-			}
-		}
-	}
-	for _, name := range d.ReleaseVolumes {
-		w.checkRelease(name)
-		w.machine(name).loseVolume()
-	}
-	if d.Replace != "" {
-		w.machine(d.Replace).leave()
-	}
-}
-
-// deliver lets orders arrive that have been on their way for a while, in any order.
-func (w *world) deliver() {
-	w.rng.Shuffle(len(w.underway), func(i, j int) { w.underway[i], w.underway[j] = w.underway[j], w.underway[i] })
-	for len(w.underway) > 0 && w.chance(50) {
-		o := w.underway[0]
-		w.underway = w.underway[1:]
-		w.machine(o.Node).obey(o.Order)
-	}
-}
-
-// leave is the deletion of the pod: MySQL goes on for a moment.
-func (m *machine) leave() {
-	if m.pod && m.leaving == 0 {
-		m.leaving = 3
-	}
-}
-
-func (m *machine) obey(o api.Order) {
-	if !m.pod || o.Term < m.term || o.Basis != fmt.Sprint(m.basis) {
-		return
-	}
-	m.basis++
-	if m.phase == api.PhaseHung && (o.Kind == api.OrderDemote || o.Kind == api.OrderFollow) {
-		m.term = o.Term
-		m.crash()
-		return
-	}
-	switch o.Kind {
-	case api.OrderInitialize:
-		if m.data || m.phase != api.PhaseEmpty {
-			return
-		}
-		m.phase = api.PhaseInitializing
-	case api.OrderClone:
-		if m.data && !o.Discard || !m.data && m.phase != api.PhaseEmpty {
-			return
-		}
-		if m.data {
-			m.w.discard(m)
-		}
-		m.phase, m.donor = api.PhaseCloning, m.w.machine(o.Source.Host)
-	case api.OrderFollow:
-		if !m.serves() {
-			return
-		}
-		m.endWaits()
-		if source := m.w.machine(o.Source.Host); m.source != source {
-			m.source, m.link = source, false
-		}
-		m.role, m.ro, m.acks, m.configured = api.RoleReplica, true, 0, m.source
-		if o.Joined {
-			m.joining = false
-		}
-	case api.OrderDemote:
-		if !m.serves() {
-			return
-		}
-		m.endWaits()
-		m.role, m.ro, m.acks, m.source, m.link = api.RoleNone, true, 0, nil, false
-	case api.OrderPromote:
-		if !m.serves() {
-			return
-		}
-		m.role, m.source, m.configured, m.link, m.acks = api.RolePrimary, nil, nil, false, o.RequiredAcks
-		m.executed = maps.Clone(m.received)
-		if o.ReadOnly {
-			m.endWaits()
-			m.ro = true
-		} else if m.clients() >= m.acks && m.ro {
-			m.ro = false
-			m.w.checkOpened(m, o.Term)
-		}
-	}
-	if m.data {
-		m.term = o.Term
-	}
 }
