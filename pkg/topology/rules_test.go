@@ -30,7 +30,7 @@ func (w *world) failf(format string, args ...any) { panic(brokenRule(fmt.Sprintf
 
 // acknowledged is called when a client is told that its commit is done.
 func (w *world) acknowledged(m *machine, n int) {
-	if m.opened < w.forced && w.opened >= w.forced {
+	if m.opened < w.forced && w.gaveUp == w.forced {
 		return // A person has forced another primary on the cluster: this is what is given up.
 	}
 	w.acked[m.uuid] = n
@@ -39,15 +39,24 @@ func (w *world) acknowledged(m *machine, n int) {
 	}
 }
 
+// giveUp is called when a primary works that a person has forced: what it does not have does not count any more.
+func (w *world) giveUp(m *machine) {
+	if w.gaveUp == w.forced {
+		return
+	}
+	w.gaveUp = w.forced
+	w.happened["a forced primary worked"]++
+	for uuid, n := range w.acked {
+		if w.acked[uuid] = min(n, m.executed[uuid]); w.acked[uuid] < n {
+			w.happened["commits were given up"]++
+		}
+	}
+}
+
 // checkOpened: who is opened for writes holds every acknowledged commit (safety rule 4).
 func (w *world) checkOpened(m *machine, term int64) {
-	if w.opened < w.forced && term >= w.forced {
-		w.happened["a forced primary was opened"]++
-		for uuid, n := range w.acked {
-			if w.acked[uuid] = min(n, m.executed[uuid]); w.acked[uuid] < n {
-				w.happened["commits were given up"]++
-			}
-		}
+	if term >= w.forced {
+		w.giveUp(m)
 	}
 	w.opened = max(w.opened, term)
 	for uuid, n := range w.acked {

@@ -102,6 +102,9 @@ func (w *world) store(d Decision) {
 		if slices.ContainsFunc(op.Steps, func(s OperationStep) bool { return s.Phase == PhaseReturning }) && op.Outcome == OutcomeGivenUp {
 			w.happened["a switchover returned"]++
 		}
+		if op.Forced && op.Outcome == OutcomeSucceeded && op.Term == w.forced {
+			w.giveUp(w.machine(op.To))
+		}
 		if w.gaveUpAt = (time.Time{}); op.Outcome == OutcomeGivenUp {
 			w.gaveUpAt = op.EndedAt
 		}

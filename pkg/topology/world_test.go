@@ -49,8 +49,9 @@ type world struct {
 
 	// acked counts, by server UUID, the commits that clients were told of.
 	acked map[string]int
-	// opened is the highest term in which a node was opened for writes, forced that of the last primary that a person forced.
-	opened, forced int64
+	// opened is the highest term in which a node was opened for writes, forced that of the last primary that a person forced, gaveUp the
+	// same once that primary has worked.
+	opened, forced, gaveUp int64
 	// underway are orders that have been sent and have not arrived.
 	underway []NodeOrder
 	// gaveUpAt is when the last operation was given up, zero if the last one succeeded.
