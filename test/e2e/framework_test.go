@@ -206,7 +206,8 @@ func updateSpec(t *testing.T, namespace, name string, change func(*v1alpha1.Mysq
 	return generation
 }
 
-// waitReady waits until the controller has seen the present spec, the cluster is Ready with that many nodes and no change is on its way.
+// waitReady waits until the controller has seen the present spec, the cluster is Ready with that many nodes, whose pods are ready, and no
+// change is on its way.
 func waitReady(t *testing.T, namespace, name string, nodes int32) *v1alpha1.MysqlCluster {
 	t.Helper()
 	var last *v1alpha1.MysqlCluster
@@ -216,7 +217,20 @@ func waitReady(t *testing.T, namespace, name string, nodes int32) *v1alpha1.Mysq
 			return false, "", err
 		}
 		last = cluster
-		return isReady(cluster, nodes), describe(cluster), nil
+		if !isReady(cluster, nodes) {
+			return false, describe(cluster), nil
+		}
+		pods, err := kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: clusterSelector(name)})
+		if err != nil {
+			return false, "", err
+		}
+		ready := 0
+		for _, pod := range pods.Items {
+			if podReady(&pod) {
+				ready++
+			}
+		}
+		return ready == int(nodes) && len(pods.Items) == ready, fmt.Sprintf("%d of %d pods ready; %s", ready, len(pods.Items), describe(cluster)), nil
 	})
 	return last
 }
@@ -225,7 +239,7 @@ func isReady(cluster *v1alpha1.MysqlCluster, nodes int32) bool {
 	ready := meta.FindStatusCondition(cluster.Status.Conditions, v1alpha1.ConditionReady)
 	return ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == cluster.Generation &&
 		cluster.Status.ObservedGeneration == cluster.Generation &&
-		!meta.IsStatusConditionTrue(cluster.Status.Conditions, v1alpha1.ConditionProgressing) &&
+		!meta.IsStatusConditionTrue(cluster.Status.Conditions, v1alpha1.ConditionProgressing) && cluster.Status.Operation == nil &&
 		cluster.Status.ReadyNodes == nodes && len(cluster.Status.Nodes) == int(nodes)
 }
 

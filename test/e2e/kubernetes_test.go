@@ -161,16 +161,16 @@ func findProcesses(program, podUID string) ([]int, error) {
 	return pids, nil
 }
 
-// killProcesses sends SIGKILL to a program in a pod and returns the process IDs. It fails the test if there is none.
-func killProcesses(t *testing.T, program, podUID string) []int {
+// signalProcesses sends a signal to a program in a pod and returns the process IDs. It fails the test if there is none.
+func signalProcesses(t *testing.T, signal syscall.Signal, program, podUID string) []int {
 	t.Helper()
 	pids, err := findProcesses(program, podUID)
 	if err != nil || len(pids) == 0 {
-		t.Fatalf("no %s in pod %s to kill (%v)", program, podUID, err)
+		t.Fatalf("no %s in pod %s to send %s to (%v)", program, podUID, signal, err)
 	}
 	for _, pid := range pids {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Fatalf("kill %d: %v", pid, err)
+		if err := syscall.Kill(pid, signal); err != nil {
+			t.Fatalf("send %s to %d: %v", signal, pid, err)
 		}
 	}
 	return pids
