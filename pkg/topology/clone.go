@@ -86,8 +86,12 @@ func (v *view) donor(receiver *node) *node {
 // useless is true when a node's data may be replaced by a copy of the others': it can never follow again. Either all that it has, the primary
 // has too; or its user's policy is to give up what it has beyond that.
 func (v *view) useless(n *node) bool {
-	if !v.serving() || v.pending() != nil || !n.running() || n.writable() {
+	if !v.serving() || !n.running() || n.writable() {
 		return false
+	}
+	if ok, _ := v.safe(); v.pending() != nil {
+		// A new primary that has all may be waiting for the very replicas that can not follow it.
+		return ok && v.errant(n) == "" && v.missesPurged(n)
 	}
 	if v.errant(n) != "" {
 		return v.Spec.RebuildErrant

@@ -134,10 +134,12 @@ func (v *view) stuck(acks int) (usable int, stuck bool) {
 	return acks, false
 }
 
-// rebuildsOne is true when a node's data are to be replaced by a copy, and there are not as many nodes besides it as the record counts on.
+// rebuildsOne is true when a node's data are to be replaced by a copy, and there are not as many nodes besides it as the record counts on, or
+// these can not be connected either, so that nothing is committed anyway.
 func (v *view) rebuildsOne() bool {
 	for _, n := range v.others() {
-		if v.useless(n) && v.isMember(n) && len(v.voters())-1 < v.Record.RequiredAcks {
+		waits := !v.mayOpen() && v.lasted(v.primary.Memory.ClientsSince)
+		if v.useless(n) && v.isMember(n) && !v.spares(n) && (waits || len(v.voters())-1 < v.Record.RequiredAcks) {
 			return true
 		}
 	}

@@ -30,6 +30,7 @@ import (
 const (
 	uuidA = "3e11fa47-71ca-11e1-9e33-c80aa9429562"
 	uuidB = "7c2f1e58-71ca-11e1-9e33-c80aa9429562"
+	uuidC = "aa0d6f7c-71ca-11e1-9e33-c80aa9429562"
 	myUID = "this-cluster"
 	theTx = uuidA + ":1-10"
 	// wantedHash is the configuration that the pods should have.

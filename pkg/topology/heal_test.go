@@ -176,3 +176,50 @@ func TestPurgedReplicaIsClonedAgain(t *testing.T) {
 		})
 	}
 }
+
+// A primary that was cloned has no binary logs of before. If none of the others can follow it, they are cloned again: it waits for them before
+// it takes writes.
+func TestReplicasThatAPrimaryWaitsForAreClonedAgain(t *testing.T) {
+	waiting := func() *Observed {
+		o := failedOver(4)
+		o.Nodes[1].State.GTIDPurged, o.Nodes[1].State.SemiSync.Clients = theTx, 0
+		o.Nodes[1].Memory.ClientsSince = noon.Add(-stuckGrace)
+		for i := 2; i < 4; i++ {
+			o.Nodes[i].holds(uuidA + ":1-9")
+			o.Nodes[i].State.Replication.ReceiverState, o.Nodes[i].State.Replication.LastError = api.ReceiverOff, "13114 purged"
+		}
+		return o
+	}
+	o := waiting()
+	for acks := 1; acks >= 0; acks-- {
+		d := Decide(*o)
+		if d.Record == nil || d.Record.RequiredAcks != acks || d.Record.Primary != nodeName(1) || d.Record.Operation != o.Record.Operation {
+			t.Fatalf("the record is %+v", d.Record)
+		}
+		o.Record = *d.Record
+	}
+	d := Decide(*o)
+	wantNoRecord(t, d)
+	if got := rebuilt(t, d); len(got) != 1 || got[0].Node != nodeName(2) || got[0].Order.Source.Host != nodeName(1) {
+		t.Errorf("the orders are %+v", d.Orders)
+	}
+
+	for name, change := range map[string]func(o *Observed){
+		"not before it is sure that the primary has all": func(o *Observed) { o.Nodes[2].State.Term, o.Nodes[3].State.Term = 3, 3 },
+		"not while a replica may yet connect":            func(o *Observed) { o.Nodes[1].Memory.ClientsSince = noon.Add(time.Second - stuckGrace) },
+		"not if it does not wait":                        func(o *Observed) { o.Nodes[1].State.SemiSync.Clients = 2 },
+		"not if they have transactions of their own":     func(o *Observed) { o.Nodes[2].holds(uuidC + ":1"); o.Nodes[3].holds(uuidC + ":1") },
+		"not for failing otherwise, by policy": func(o *Observed) {
+			o.Spec.RebuildErrant, o.Nodes[1].State.GTIDPurged = true, ""
+			for i := 2; i < 4; i++ {
+				o.Nodes[i].State.Replication.ApplierRunning, o.Nodes[i].Memory.BrokenSince = false, noon.Add(-brokenGrace)
+			}
+		},
+	} {
+		o := waiting()
+		change(o)
+		if d := Decide(*o); d.Record != nil || len(rebuilt(t, d)) > 0 {
+			t.Errorf("%s: record %+v, orders %+v", name, d.Record, d.Orders)
+		}
+	}
+}

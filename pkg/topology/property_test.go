@@ -18,6 +18,7 @@ package topology
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -85,8 +86,10 @@ func play(seed int, tracing bool) (w *world, waits bool, problem string) {
 	return w, !w.settle(), ""
 }
 
+var worldsFlag = flag.Int("worlds", 1000, "the number of random worlds")
+
 func TestDecideKeepsTheSafetyRulesInRandomWorlds(t *testing.T) {
-	const worlds = 1000
+	worlds := *worldsFlag
 	waiting, happened := 0, map[string]int{}
 	for seed := range worlds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
