@@ -201,18 +201,22 @@ func replaced(states []State, node string, from, to time.Time) bool {
 	})
 }
 
-// writableStates are the states of writable nodes, in the terms in which they were made so. A primary that is about to step down has accepted
+// writableStates are the states of writable nodes, in the terms that made them primaries. A primary that is about to step down has accepted
 // the next term already.
 func writableStates(states []State) []State {
-	last := map[string]State{}
+	// terms of the primaries, by pod.
+	terms := map[string]int64{}
 	var writable []State
 	for _, s := range states {
-		before := last[s.PodUID]
-		if s.Writable && s.Obeying && before.Writable {
-			s.Term = before.Term
+		if !s.Primary {
+			delete(terms, s.PodUID)
+			continue
 		}
-		last[s.PodUID] = s
+		if _, known := terms[s.PodUID]; !known || !s.Obeying {
+			terms[s.PodUID] = s.Term
+		}
 		if s.Writable {
+			s.Term = terms[s.PodUID]
 			writable = append(writable, s)
 		}
 	}

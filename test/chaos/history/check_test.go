@@ -33,13 +33,13 @@ func at(ms int) time.Time {
 // sound is a history in which node b takes over from node a, with nothing wrong in it.
 func sound() *History {
 	h := &History{}
-	h.AddState(State{At: at(0), Node: "a", PodUID: "a", Term: 1, Writable: true})
+	h.AddState(State{At: at(0), Node: "a", PodUID: "a", Term: 1, Primary: true, Writable: true})
 	h.AddState(State{At: at(0), Node: "b", PodUID: "b", Term: 1})
 	h.AddWrite(Write{Writer: 1, Seq: 1, Node: "a", Start: at(10), End: at(12), Outcome: Acked})
 	h.AddRead(Read{Node: "b", Start: at(13), End: at(14), Highest: map[int]int64{1: 1}})
 	h.AddWrite(Write{Writer: 1, Seq: 2, Node: "a", Start: at(20), End: at(22), Outcome: Unknown, Error: "connection lost"})
 	h.AddWrite(Write{Writer: 1, Seq: 3, Start: at(23), End: at(24), Outcome: Failed, Error: "connection refused"})
-	h.AddState(State{At: at(40), Node: "b", PodUID: "b", Term: 2, Writable: true})
+	h.AddState(State{At: at(40), Node: "b", PodUID: "b", Term: 2, Primary: true, Writable: true})
 	h.AddWrite(Write{Writer: 1, Seq: 4, Node: "b", Start: at(38), End: at(41), Outcome: Acked})
 	h.AddWrite(Write{Writer: 1, Seq: 5, Register: true, Node: "b", Start: at(42), End: at(43), Outcome: Acked})
 	h.AddRead(Read{Node: "b", Start: at(45), End: at(46), Highest: map[int]int64{1: 4}})
@@ -102,19 +102,21 @@ func TestCheckFindsWhatMustNotBe(t *testing.T) {
 			h.AddRead(Read{Node: "b", Start: at(70), End: at(71), Highest: map[int]int64{1: 1}})
 		}},
 		{name: "two writable nodes", rule: RuleTwo, detail: "b and a in term 2", change: func(h *History) {
-			h.AddState(State{At: at(60), Node: "a", PodUID: "a", Term: 2, Writable: true})
+			h.AddState(State{At: at(60), Node: "a", PodUID: "a", Term: 2, Primary: true, Writable: true})
 		}},
 		{name: "the same node writable again", change: func(h *History) {
 			h.AddState(State{At: at(60), Node: "b", PodUID: "b", Term: 2})
-			h.AddState(State{At: at(61), Node: "b", PodUID: "b", Term: 2, Writable: true})
+			h.AddState(State{At: at(61), Node: "b", PodUID: "b", Term: 2, Primary: true, Writable: true})
 		}},
 		{name: "a primary that has heard of the next term and is about to step down", change: func(h *History) {
-			h.AddState(State{At: at(41), Node: "a", PodUID: "a", Term: 2, Writable: true, Obeying: true})
-			h.AddState(State{At: at(42), Node: "a", PodUID: "a", Term: 2, Obeying: true})
+			h.AddState(State{At: at(41), Node: "a", PodUID: "a", Term: 2, Primary: true, Writable: true, Obeying: true})
+			h.AddState(State{At: at(42), Node: "a", PodUID: "a", Term: 2, Primary: true, Obeying: true})
+			h.AddState(State{At: at(43), Node: "a", PodUID: "a", Term: 2, Primary: true, Writable: true, Obeying: true})
+			h.AddState(State{At: at(44), Node: "a", PodUID: "a", Term: 2})
 		}},
 		{name: "a second node that is opened by an order", rule: RuleTwo, detail: "b and a in term 2", change: func(h *History) {
 			h.AddState(State{At: at(41), Node: "a", PodUID: "a", Term: 2, Obeying: true})
-			h.AddState(State{At: at(42), Node: "a", PodUID: "a", Term: 2, Writable: true, Obeying: true})
+			h.AddState(State{At: at(42), Node: "a", PodUID: "a", Term: 2, Primary: true, Writable: true, Obeying: true})
 		}},
 		{name: "an acknowledgement of a superseded node", rule: RuleSuperseded, detail: "a acknowledged 1/6", change: func(h *History) {
 			h.AddWrite(Write{Writer: 1, Seq: 6, Node: "a", Start: at(60), End: at(61), Outcome: Acked})
@@ -126,7 +128,7 @@ func TestCheckFindsWhatMustNotBe(t *testing.T) {
 		}},
 		{name: "a node that is the primary again", change: func(h *History) {
 			h.AddWrite(Write{Writer: 1, Seq: 6, Node: "a", Start: at(60), End: at(61), Outcome: Acked})
-			h.AddState(State{At: at(62), Node: "a", PodUID: "a", Term: 3, Writable: true})
+			h.AddState(State{At: at(62), Node: "a", PodUID: "a", Term: 3, Primary: true, Writable: true})
 			h.finals[0].Rows[Row{1, 6}], h.finals[1].Rows[Row{1, 6}] = 1, 1
 		}},
 	} {

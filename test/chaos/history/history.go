@@ -63,8 +63,8 @@ type State struct {
 	Node   string
 	PodUID string
 	Term   int64
-	// Writable is true for a primary that is not read-only.
-	Writable bool
+	// Primary is true for a node with the role of a primary, Writable if it is not read-only.
+	Primary, Writable bool
 	// Obeying is true while the node carries out an order: it is in the order's term already, but its role is still the one before.
 	Obeying bool
 	// DataReplaced is true while the node's data are being cloned or are missing: what was read before holds no more.

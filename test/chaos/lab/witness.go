@@ -129,6 +129,7 @@ func (w *witnesses) hear(s api.State) {
 	w.mu.Unlock()
 	w.cluster.History.AddState(history.State{
 		At: now, Node: s.Node, PodUID: s.PodUID, Term: s.Term, Obeying: s.Obeying,
+		Primary:      s.Role == api.RolePrimary,
 		Writable:     s.Phase == api.PhaseRunning && s.Role == api.RolePrimary && !s.SuperReadOnly,
 		DataReplaced: s.Phase == api.PhaseCloning || s.Phase == api.PhaseEmpty || s.Phase == api.PhaseInitializing || !s.HasData,
 	})

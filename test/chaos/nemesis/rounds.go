@@ -63,7 +63,7 @@ type Options struct {
 	RoundsPerCluster int
 	// Lasts replaces, unless it is 0, how long faults last.
 	Lasts time.Duration
-	Out              io.Writer
+	Out   io.Writer
 }
 
 // Bounds of what takes how long. They only end what has failed.
@@ -72,6 +72,9 @@ const (
 	healTimeout  = 2 * time.Minute
 	roundTimeout = 6 * time.Minute
 )
+
+// slow is how long after everything was healed writes are away when a round is worth a look.
+const slow = 5 * time.Second
 
 // Run runs rounds and prints a line for each. The error tells which ones failed.
 func Run(ctx context.Context, l *lab.Lab, o Options) error {
@@ -173,6 +176,9 @@ func (r *runner) round(ctx context.Context, i int, seed uint64) bool {
 	}
 	fmt.Fprintf(r.options.Out, "  %s: %d acknowledged writes, longest time without one %.2f s, %.1f s in all\n", result, acked, gap.Seconds(), time.Since(began).Seconds())
 	if result == "ok" {
+		if gap > plan.Lasts+slow {
+			fmt.Fprintln(r.options.Out, "  slow:", r.dump(fmt.Sprintf("seed-%d", seed), began, nil))
+		}
 		return true
 	}
 	if err != nil {
