@@ -53,7 +53,7 @@ const (
 
 // run returns when enough was seen, when ctx is done, or when trying again does not help. The very first try has to succeed if impatient.
 func (f *follower) run(ctx context.Context, impatient bool) error {
-	retry := firstRetry
+	retry, told := firstRetry, false
 	for {
 		reached, err := f.look(ctx)
 		switch {
@@ -64,8 +64,9 @@ func (f *follower) run(ctx context.Context, impatient bool) error {
 		case err != nil && (lasting(err) || impatient && f.last == nil):
 			return err
 		case reached:
-			retry = firstRetry
-		case retry == firstRetry:
+			retry, told = firstRetry, false
+		case !told:
+			told = true
 			f.lost(err)
 		}
 		select {

@@ -82,7 +82,7 @@ type place struct {
 var places atomic.Int64
 
 // newPlace is an empty namespace. Its name is as long as that of the golden files, so that lines are broken at the same places.
-func newPlace() *place { return &place{namespace: fmt.Sprintf("test-%02d", places.Add(1))} }
+func newPlace() *place { return &place{namespace: fmt.Sprintf("t-%05d", places.Add(1))} }
 
 // kubectl is a command that runs.
 type kubectl struct {

@@ -121,6 +121,7 @@ func TestStatusOutlivesOutages(t *testing.T) {
 	p := newPlace()
 	p.serve(t, "single")
 	var down atomic.Bool
+	watching := make(chan struct{}, 1)
 	connection, hangUp := context.WithCancel(t.Context())
 	p.wrap = func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -132,12 +133,13 @@ func TestStatusOutlivesOutages(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancel(r.Context())
 			context.AfterFunc(connection, cancel)
+			defer func() { watching <- struct{}{} }()
 			return next.RoundTrip(r.WithContext(ctx))
 		})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	k := p.start(ctx, "status", "foo", "--watch")
-	k.out.waitFor(t, "Ready")
+	<-watching
 	down.Store(true)
 	hangUp()
 	k.complaints.waitFor(t, "trying again\n")
