@@ -175,9 +175,10 @@ func (r *runner) round(ctx context.Context, i int, seed uint64) bool {
 		result = "FAILED"
 	}
 	fmt.Fprintf(r.options.Out, "  %s: %d acknowledged writes, longest time without one %.2f s, %.1f s in all\n", result, acked, gap.Seconds(), time.Since(began).Seconds())
+	story := r.dump(fmt.Sprintf("seed-%d", seed), began, violations)
 	if result == "ok" {
 		if gap > plan.Lasts+slow {
-			fmt.Fprintln(r.options.Out, "  slow:", r.dump(fmt.Sprintf("seed-%d", seed), began, nil))
+			fmt.Fprintln(r.options.Out, "  slow:", story)
 		}
 		return true
 	}
@@ -187,7 +188,7 @@ func (r *runner) round(ctx context.Context, i int, seed uint64) bool {
 	for _, v := range violations {
 		fmt.Fprintln(r.options.Out, "  violation:", v)
 	}
-	fmt.Fprintln(r.options.Out, "  logs:", r.dump(fmt.Sprintf("seed-%d", seed), began, violations))
+	fmt.Fprintln(r.options.Out, "  logs:", story)
 	return false
 }
 
