@@ -89,9 +89,9 @@ func (v *view) useless(n *node) bool {
 	if !v.serving() || !n.running() || n.writable() {
 		return false
 	}
-	if ok, _ := v.safe(); v.pending() != nil {
-		// A new primary that has all may be waiting for the very replicas that can not follow it.
-		return ok && v.errant(n) == "" && v.missesPurged(n)
+	if ok, _ := v.safe(); v.pending() != nil && !(ok && v.settled(n)) {
+		// But a new primary that has all may be waiting for the very replicas that can not follow it.
+		return false
 	}
 	if v.errant(n) != "" {
 		return v.Spec.RebuildErrant

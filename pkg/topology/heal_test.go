@@ -209,11 +209,9 @@ func TestReplicasThatAPrimaryWaitsForAreClonedAgain(t *testing.T) {
 		"not while a replica may yet connect":            func(o *Observed) { o.Nodes[1].Memory.ClientsSince = noon.Add(time.Second - stuckGrace) },
 		"not if it does not wait":                        func(o *Observed) { o.Nodes[1].State.SemiSync.Clients = 2 },
 		"not if they have transactions of their own":     func(o *Observed) { o.Nodes[2].holds(uuidC + ":1"); o.Nodes[3].holds(uuidC + ":1") },
-		"not for failing otherwise, by policy": func(o *Observed) {
-			o.Spec.RebuildErrant, o.Nodes[1].State.GTIDPurged = true, ""
-			for i := 2; i < 4; i++ {
-				o.Nodes[i].State.Replication.ApplierRunning, o.Nodes[i].Memory.BrokenSince = false, noon.Add(-brokenGrace)
-			}
+		"not before they have stepped aside": func(o *Observed) {
+			o.Nodes[2].State.Obeying, o.Nodes[3].State.Term = true, 3
+			o.Record.Operation.Forced = true
 		},
 	} {
 		o := waiting()
@@ -222,4 +220,22 @@ func TestReplicasThatAPrimaryWaitsForAreClonedAgain(t *testing.T) {
 			t.Errorf("%s: record %+v, orders %+v", name, d.Record, d.Orders)
 		}
 	}
+}
+
+// A primary that a person has forced waits for replicas, too. By policy, these are cloned even if they have what was given up.
+func TestErrantNodesAreRebuiltForAForcedPrimary(t *testing.T) {
+	o := failedOver(3)
+	o.Record.RequiredAcks, o.Record.Operation.Acks, o.Record.Operation.Forced = 0, 0, true
+	o.Nodes[1].State.SemiSync.Clients = 0
+	o.Nodes[2].State = started(theTx + "," + uuidC + ":1")
+	o.Nodes[2].State.Term = 4
+	if d := Decide(*o); d.Record != nil || len(rebuilt(t, d)) > 0 {
+		t.Errorf("record %+v, orders %+v", d.Record, d.Orders)
+	}
+	o.Spec.RebuildErrant = true
+	if got := rebuilt(t, Decide(*o)); len(got) != 1 || got[0].Node != nodeName(2) {
+		t.Errorf("the orders are %+v", got)
+	}
+	o.Record.Operation.Forced = false // then it takes over
+	wantOperation(t, Decide(*o), KindFailover, PhasePromoting, 0, 2)
 }

@@ -30,7 +30,7 @@ func (w *world) failf(format string, args ...any) { panic(brokenRule(fmt.Sprintf
 
 // acknowledged is called when a client is told that its commit is done.
 func (w *world) acknowledged(m *machine, n int) {
-	if m.opened < w.forced && w.gaveUp == w.forced {
+	if m.opened < w.gaveUp {
 		return // A person has forced another primary on the cluster: this is what is given up.
 	}
 	w.acked[m.uuid] = n
@@ -39,9 +39,9 @@ func (w *world) acknowledged(m *machine, n int) {
 	}
 }
 
-// giveUp is called when a primary works that a person has forced: what it does not have does not count any more.
+// giveUp is called when there is another primary: if a person has forced it, what it does not have does not count any more.
 func (w *world) giveUp(m *machine) {
-	if w.gaveUp == w.forced {
+	if w.gaveUp == w.forced || m.term < w.forced {
 		return
 	}
 	w.gaveUp = w.forced
@@ -55,9 +55,6 @@ func (w *world) giveUp(m *machine) {
 
 // checkOpened: who is opened for writes holds every acknowledged commit (safety rule 4).
 func (w *world) checkOpened(m *machine, term int64) {
-	if term >= w.forced {
-		w.giveUp(m)
-	}
 	w.opened = max(w.opened, term)
 	for uuid, n := range w.acked {
 		if m.executed[uuid] < n {

@@ -233,12 +233,16 @@ func TestBetterNodeReplacesTheOneThatWasChosen(t *testing.T) {
 			o.Nodes[0].State.ServerUUID, o.Nodes[0].State.Term = uuidA, 4
 			o.Nodes[2].Connected = false
 		}, 0},
-		"it has the same":                  {func(o *Observed) { o.Nodes[2].Connected = false }, -1},
-		"it has not obeyed":                {func(o *Observed) { o.Nodes[2].holds(ahead); o.Nodes[2].State.Term = 3 }, -1},
-		"it is about to obey":              {func(o *Observed) { o.Nodes[2].holds(ahead); o.Nodes[2].State.Obeying = true }, -1},
-		"it still hears the old one":       {func(o *Observed) { o.Nodes[2].holds(ahead); o.Nodes[2].follows(0, 4) }, -1},
-		"it has lost its data once":        {func(o *Observed) { o.Nodes[2].holds(ahead); o.Nodes[2].State.Joining = true }, -1},
-		"it is not known to have more":     {func(o *Observed) { o.Nodes[2].holds(ahead); o.Nodes[1].State.GTIDExecuted = "?" }, -1},
+		"it has the same":              {func(o *Observed) { o.Nodes[2].Connected = false }, -1},
+		"it has not obeyed":            {func(o *Observed) { o.Nodes[2].holds(ahead); o.Nodes[2].State.Term = 3 }, -1},
+		"it is about to obey":          {func(o *Observed) { o.Nodes[2].holds(ahead); o.Nodes[2].State.Obeying = true }, -1},
+		"it still hears the old one":   {func(o *Observed) { o.Nodes[2].holds(ahead); o.Nodes[2].follows(0, 4) }, -1},
+		"it has lost its data once":    {func(o *Observed) { o.Nodes[2].holds(ahead); o.Nodes[2].State.Joining = true }, -1},
+		"it is not known to have more": {func(o *Observed) { o.Nodes[2].holds(ahead); o.Nodes[1].State.GTIDExecuted = "?" }, -1},
+		"it has the new one's first commits, which that one has not told of yet": {func(o *Observed) {
+			o.Nodes[2].holds(theTx + "," + uuidB + ":1")
+		}, -1},
+		"the chosen one was forced":        {func(o *Observed) { o.Nodes[2].holds(ahead); o.Record.Operation.Forced = true }, -2},
 		"it lacks what the chosen one has": {func(o *Observed) { o.Nodes[2].holds(ahead); o.Nodes[1].holds(theTx + "," + uuidB + ":1") }, -1},
 		"the chosen one is away": {func(o *Observed) {
 			o.Nodes[2].holds(ahead)
@@ -250,6 +254,10 @@ func TestBetterNodeReplacesTheOneThatWasChosen(t *testing.T) {
 			o := failedOver(3)
 			test.change(o)
 			d := Decide(*o)
+			if test.to == -2 {
+				wantOpened(t, o)
+				return
+			}
 			if test.to < 0 {
 				if d.Record != nil && d.Record.Primary != nodeName(1) || opens(d) {
 					t.Errorf("record %+v, orders %+v", d.Record, d.Orders)

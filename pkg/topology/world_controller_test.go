@@ -102,9 +102,6 @@ func (w *world) store(d Decision) {
 		if slices.ContainsFunc(op.Steps, func(s OperationStep) bool { return s.Phase == PhaseReturning }) && op.Outcome == OutcomeGivenUp {
 			w.happened["a switchover returned"]++
 		}
-		if op.Forced && op.Outcome == OutcomeSucceeded && op.Term == w.forced {
-			w.giveUp(w.machine(op.To))
-		}
 		if w.gaveUpAt = (time.Time{}); op.Outcome == OutcomeGivenUp {
 			w.gaveUpAt = op.EndedAt
 		}
@@ -230,6 +227,7 @@ func (m *machine) carryOut() {
 		m.endWaits()
 		m.role, m.ro, m.acks, m.source, m.link = api.RoleNone, true, 0, nil, false
 	case api.OrderPromote:
+		m.joining = false // what the recorded primary has is what there is
 		if o.ReadOnly {
 			m.endWaits()
 		}
@@ -240,6 +238,7 @@ func (m *machine) carryOut() {
 			return
 		}
 		m.role, m.configured, m.acks, m.behind, m.opened = api.RolePrimary, nil, o.RequiredAcks, 0, o.Term
+		m.w.giveUp(m)
 		if !o.ReadOnly && m.clients() >= m.acks && m.ro {
 			m.ro = false
 			m.w.checkOpened(m, o.Term)
