@@ -17,6 +17,7 @@ limitations under the License.
 package topology
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -206,7 +207,16 @@ func TestRecordThatIsBehindIsBroughtUpToDate(t *testing.T) {
 		for i, executed := range []string{uuidA + ":1-5", theTx, uuidA + ":1-5"} {
 			o.Nodes[i].State = started(executed)
 		}
-		wantRecord(t, Decide(*o), Record{Primary: nodeName(1), Term: 4, Initialized: true, Members: members(0, 1, 2)})
+		d := Decide(*o)
+		if d.Record == nil || d.Record.Operation == nil {
+			t.Fatalf("the record is %+v", d.Record)
+		}
+		// Any of the others may take writes still.
+		if op := d.Record.Operation; op.From != nodeName(0) || !slices.Equal(op.Via, []string{nodeName(2)}) || op.Term != 4 || op.To != nodeName(1) {
+			t.Errorf("the operation is %+v", op)
+		}
+		d.Record.Operation = nil
+		wantRecord(t, d, Record{Primary: nodeName(1), Term: 4, Initialized: true, Members: members(0, 1, 2)})
 	})
 	t.Run("but only when all report", func(t *testing.T) {
 		o := behind()

@@ -82,6 +82,9 @@ func (v *view) lost() string {
 	}
 	switch p.State.Phase {
 	case api.PhaseRunning:
+		if gone := v.lostOwn(); gone != "" {
+			return "it came back without " + gone + ", which others have received from it"
+		}
 		return v.isolated()
 	case api.PhaseHung:
 		return "MySQL hangs"
@@ -204,6 +207,18 @@ func (v *view) elect(why string) (next *Record, problem string) {
 			strings.Join(silent, ", "))
 	}
 	best := complete(heard)
+	if len(best) == 0 {
+		// Enough is one that has all of so many that each acknowledged commit is on one of them; the others have something of their own.
+		best = slices.DeleteFunc(slices.Clone(heard), func(c *node) bool {
+			covered := 0
+			for _, n := range heard {
+				if c.received.Contains(n.received) {
+					covered++
+				}
+			}
+			return covered < len(voters)-acks+1
+		})
+	}
 	if len(best) == 0 {
 		return nil, "none of the others has all that they have received: " + lacks(heard)
 	}

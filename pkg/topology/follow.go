@@ -55,7 +55,7 @@ func (v *view) followOrder(n *node) (order api.Order, ok bool) {
 	handsOver := op != nil && op.Kind == KindSwitchover && n.Name == op.From
 	switch {
 	case v.following(n) && !n.writable():
-		if n.State.Joining && v.serving() && v.connected(n) && n.received.Contains(v.primary.executed) {
+		if n.State.Joining && op == nil && v.serving() && v.connected(n) && n.received.Contains(v.primary.executed) {
 			follow.Joined = true
 			return follow, true
 		}
@@ -72,6 +72,25 @@ func (v *view) followOrder(n *node) (order api.Order, ok bool) {
 	default:
 		return follow, true
 	}
+}
+
+// regressed says which transactions of its own the primary lacks that a member has received; empty if there are none. It has lost them: it
+// would number others the same. To be asked only while it is not open, because its report may be older than the others' otherwise.
+func (v *view) regressed() string {
+	p := v.primary
+	own, err := parseSet(p.State.ServerUUID + allNumbers)
+	if err != nil {
+		return ""
+	}
+	others := own.Subtract(own)
+	for _, n := range v.voters() {
+		if n.running() {
+			others = others.Union(n.received)
+		}
+	}
+	// What both sets have in common: the members' transactions that carry the primary's UUID.
+	theirs := others.Subtract(others.Subtract(own))
+	return theirs.Subtract(p.received).String()
 }
 
 // comparable is true when the primary's transactions are known, or it is known to have none.

@@ -55,6 +55,10 @@ func (v *view) promote() []NodeOrder {
 		v.waiting = why
 		readOnly = true
 	}
+	if gone := v.lostOwn(); gone != "" {
+		v.waiting = fmt.Sprintf("%s, which has lost transactions that others have received: %s", n.Name, gone)
+		readOnly = true
+	}
 	if other := v.otherWritable(); other != nil && s.SuperReadOnly {
 		// Never two: the other one is told to stop in the same decision, and this one is opened once it has.
 		v.waiting = fmt.Sprintf("%s to stop taking writes", other.Name)
@@ -75,6 +79,14 @@ func (v *view) promote() []NodeOrder {
 		return nil
 	}
 	return []NodeOrder{v.order(n, api.Order{Kind: api.OrderPromote, RequiredAcks: acks, ReadOnly: readOnly})}
+}
+
+// lostOwn are the transactions of its own that the primary has lost, if it has not been opened since it was started.
+func (v *view) lostOwn() string {
+	if v.pending() != nil || !v.primary.State.SuperReadOnly {
+		return ""
+	}
+	return v.regressed()
 }
 
 // mayOpen is true when enough replicas are connected to the recorded primary for its commits to be acknowledged.

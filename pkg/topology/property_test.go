@@ -26,8 +26,8 @@ import (
 	"testing"
 )
 
-// settle ends all faults and waits for the cluster to be well. It returns false if the cluster waits for a person instead, which is right
-// only if data were lost.
+// settle ends all faults and waits for the cluster to be well. It returns false if the cluster waits for a person instead, and says so, which
+// is right only if data were lost, or replaced by copies.
 func (w *world) settle() bool {
 	w.calm()
 	for range 600 {
@@ -38,7 +38,7 @@ func (w *world) settle() bool {
 		}
 		w.person()
 	}
-	if w.lostVolumes && (w.last.Status.Ready.Reason == reasonPrimaryLost || w.record.Operation != nil) {
+	if w.lostVolumes && w.last.Status.Ready.Reason == reasonPrimaryLost || w.record.Operation != nil && strings.Contains(w.last.Status.Phase, forceHint) {
 		return false
 	}
 	var nodes strings.Builder

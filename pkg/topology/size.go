@@ -154,5 +154,9 @@ func (v *view) sizeNote() string {
 	if v.Spec.Replicas == 0 || !v.Record.Initialized || v.leastSize() <= v.Spec.Replicas {
 		return ""
 	}
-	return fmt.Sprintf("the cluster keeps %d nodes instead of %d, because %s is the primary", v.leastSize(), v.Spec.Replicas, v.primary.Name)
+	note := fmt.Sprintf("the cluster keeps %d nodes instead of %d, because %s is the primary", v.leastSize(), v.Spec.Replicas, v.primary.Name)
+	if _, problem := v.successor(""); problem != "" {
+		note += ", and none can take over: " + problem
+	}
+	return note
 }

@@ -27,7 +27,7 @@ import (
 // another primary. Going on with the old record would not work (nodes refuse old terms) and might not be safe. So:
 //
 //   - If one node is the writable primary of the highest term, it was the last decision. The record is brought up to it, with the next term.
-//   - Otherwise, nobody takes writes. When all nodes report, the one that has everything becomes the primary of the next term.
+//   - Otherwise, when all nodes report, the one that has everything becomes the primary of the next term, as soon as all others have obeyed.
 
 // catchUp returns a record that is newer than all that the nodes have accepted, if they are ahead of the present one.
 func (v *view) catchUp() *Record {
@@ -48,11 +48,11 @@ func (v *view) catchUp() *Record {
 		if n.hasData() {
 			holders = append(holders, n)
 		}
-		if n.writable() && n.State.Term == highest {
+		if n.writable() {
 			writable = append(writable, n)
 		}
 	}
-	if len(writable) == 1 {
+	if len(writable) == 1 && writable[0].State.Term == highest {
 		next.Primary = writable[0].Name
 		// What it demands may have been demanded only just now. It is recorded when the replicas have confirmed it.
 		next.RequiredAcks = 0
@@ -70,6 +70,22 @@ func (v *view) catchUp() *Record {
 	}
 	next.Primary = best.Name
 	next.RequiredAcks = 0
+	// Any of the others may have been the primary, and may take writes still: they have to obey before this one is opened.
+	op := Operation{
+		UID: fmt.Sprintf("term-%d", next.Term), Kind: KindFailover, Reason: "the record was behind what the nodes have accepted", To: best.Name, Term: next.Term, StartedAt: v.Now,
+	}
+	for _, n := range holders {
+		switch {
+		case n == best:
+		case op.From == "":
+			op.From = n.Name
+		default:
+			op.Via = append(op.Via, n.Name)
+		}
+	}
+	if op.From != "" {
+		next.Operation = op.in(PhasePromoting, v.Now)
+	}
 	return &next
 }
 

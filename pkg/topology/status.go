@@ -19,6 +19,7 @@ package topology
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 )
@@ -241,8 +242,17 @@ func (v *view) operationPhase() string {
 	if v.waiting != "" {
 		line += ": waiting for " + v.waiting
 	}
+	if ok, _ := v.safe(); !ok && v.over(op.since(), hintAfter) {
+		line += forceHint
+	}
 	return line
 }
+
+// hintAfter is how long a change of the primary waits before people are told how to end the wait.
+const hintAfter = time.Minute
+
+// forceHint tells how to end the wait for nodes that do not come back.
+const forceHint = ". Bring them back; if that is not possible, a forced failover goes on without them, and tells what would be given up: kubectl mysql failover --force"
 
 func (v *view) bootstrapPhase() string {
 	if n := v.primary; n != nil && n.known() && (n.State.Phase == api.PhaseInitializing || n.State.Message != "") {

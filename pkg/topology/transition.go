@@ -110,7 +110,7 @@ func (v *view) better(op *Operation) *Record {
 		}
 	}
 	for _, n := range complete(settled) {
-		if n == p || v.errant(n) == "" {
+		if n == p || v.errant(n) == "" || !n.received.Contains(p.received) {
 			continue
 		}
 		if n.Name == op.From && op.Phase == PhaseSteppingDown {
@@ -157,7 +157,8 @@ func (v *view) handedOver(op *Operation) (bool, string) {
 	for _, name := range append([]string{op.From}, op.Via...) {
 		switch n := v.node(name); {
 		case name == p.Name:
-		case !v.settled(n):
+		case !v.settled(n) || !v.electable(n):
+			// One that has lost its data says nothing about what it acknowledged, nor whether a process of its old pod still does.
 			return false, name + " to become read-only"
 		case !p.received.Contains(n.executed):
 			return false, fmt.Sprintf("%s to receive %s from %s", p.Name, n.executed.Subtract(p.received), name)
