@@ -20,14 +20,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
 	"github.com/presslabs/mysql-apiserver/pkg/topology"
 )
@@ -72,6 +75,10 @@ func (c *Controller) reconcile(ctx context.Context, namespace, name string) (tim
 		return 0, errors.Join(err, secretsErr)
 	}
 
+	if err := c.confirm(ctx, m, cluster, d, g); err != nil {
+		return 0, errors.Join(err, secretsErr)
+	}
+
 	// Act. What concerns MySQL comes first, and does not depend on whether Kubernetes takes our requests.
 	c.order(d, g)
 	applyErr := errors.Join(
@@ -110,6 +117,39 @@ func (c *Controller) decide(ctx context.Context, m *memory, cluster *v1alpha1.My
 		c.announce(cluster, before)
 	}
 	return nil, topology.Decision{}, cluster, errors.New("decisions do not come to an end")
+}
+
+// confirm makes sure that the record which a decision rests on is the one that is stored, before a primary is told to demand fewer
+// acknowledgements than it does. The term protects from all other orders of a stale record; but within a term, the cache may be behind a
+// record that counts on more of them.
+func (c *Controller) confirm(ctx context.Context, m *memory, cluster *v1alpha1.MysqlCluster, d topology.Decision, g *gathered) error {
+	if !lowers(d, g) {
+		return nil
+	}
+	stored, err := c.MySQL.MysqlV1alpha1().MysqlClusters(cluster.Namespace).Get(ctx, cluster.Name, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("confirm the record: %w", err)
+	}
+	if stored.UID != cluster.UID || stored.Status.Term != cluster.Status.Term ||
+		stored.Status.RequiredAcknowledgements != cluster.Status.RequiredAcknowledgements {
+		m.newest, m.newestAt = stored, c.Now()
+		return errors.New("the record was changed in the meantime")
+	}
+	return nil
+}
+
+// lowers is true when a node is ordered to demand fewer acknowledgements than it does.
+func lowers(d topology.Decision, g *gathered) bool {
+	for _, o := range d.Orders {
+		i := slices.IndexFunc(g.observed.Nodes, func(n topology.Node) bool { return n.Name == o.Node })
+		if o.Order.Kind != api.OrderPromote || i < 0 {
+			continue
+		}
+		if s := g.observed.Nodes[i].State; s != nil && s.SemiSync.SourceEnabled && s.SemiSync.RequiredAcks > o.Order.RequiredAcks {
+			return true
+		}
+	}
+	return false
 }
 
 // announce tells people what was decided.

@@ -167,7 +167,7 @@ func judgeTerm(cluster *mysql.MysqlCluster, request *mysql.MysqlFailoverSpec) er
 // one takes the place of one that is stuck.
 func judgeOperation(cluster *mysql.MysqlCluster, request *mysql.MysqlFailoverSpec) error {
 	o := cluster.Status.Operation
-	if o == nil || o.Outcome != "" || request.Mode == mysql.FailoverForced && o.Mode != mysql.FailoverForced {
+	if o == nil || o.Outcome != "" || request.Mode == mysql.FailoverForced && (o.Mode != mysql.FailoverForced || isStuck(cluster)) {
 		return nil
 	}
 	by := "begun by the controller"
@@ -203,6 +203,13 @@ func judgePrimary(cluster *mysql.MysqlCluster, request *mysql.MysqlFailoverSpec)
 func isPending(cluster *mysql.MysqlCluster) bool {
 	o := cluster.Status.Operation
 	return o != nil && o.Outcome == "" && o.Term != 0
+}
+
+// isStuck is true when the recorded primary has not been opened yet, and does not look as if it would be. The term that a forced request has
+// to name keeps two people from forcing one after the other.
+func isStuck(cluster *mysql.MysqlCluster) bool {
+	primary := findNode(cluster, cluster.Status.Primary)
+	return isPending(cluster) && cluster.Status.Operation.Phase != mysql.OperationRequested && (primary == nil || primary.Health == mysql.NodeUnreachable)
 }
 
 // choose returns the candidate that the request asks for, or the best one.

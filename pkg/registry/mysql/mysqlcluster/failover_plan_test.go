@@ -363,3 +363,22 @@ func TestForcedFailoverTakesThePlaceOfAStuckOperation(t *testing.T) {
 		}
 	}
 }
+
+// The target of a forced failover can die before it is opened. Then another one may be forced.
+func TestForcedFailoverWhoseTargetDiedCanBeForcedElsewhere(t *testing.T) {
+	again := func(changes ...func(*mysql.MysqlCluster)) error {
+		cluster := serving(t, append([]func(*mysql.MysqlCluster){func(c *mysql.MysqlCluster) {
+			c.Status.Operation = &mysql.MysqlClusterOperation{
+				UID: "first", Type: mysql.OperationFailover, Mode: mysql.FailoverForced, From: "foo-mysql-2", To: "foo-mysql-0", Term: 7, StartedAt: at, Phase: mysql.OperationPromoting,
+			}
+		}}, changes...)...)
+		_, err := planFailover(cluster, &mysql.MysqlFailoverSpec{Mode: mysql.FailoverForced, Target: "foo-mysql-1", Term: ptr.To[int64](7)}, "bob", at)
+		return err
+	}
+	if err := again(silent(0)); err != nil {
+		t.Error(err)
+	}
+	if err := again(); err == nil {
+		t.Error("a forced failover that is on its way is overtaken by another one")
+	}
+}
