@@ -62,6 +62,7 @@ func run(args []string) error {
 	flags.StringVar(&options.UserSecretDir, "user-secret-dir", options.UserSecretDir, "directory with the keys of the user's Secret")
 	flags.StringVar(&options.VolumeDir, "volume-dir", options.VolumeDir, "the node's volume")
 	flags.StringVar(&options.RunDir, "run-dir", options.RunDir, "directory for the socket and generated files")
+	flags.StringVar(&options.BootIDFile, "boot-id-file", options.BootIDFile, "file with an ID of the running kernel")
 	flags.StringVar(&options.ControlAddress, "control-address", options.ControlAddress, "address of the control API")
 	flags.StringVar(&options.ProbeAddress, "probe-address", options.ProbeAddress, "address of the probes")
 	flags.StringVar(&options.MySQLHost, "mysql-host", options.MySQLHost, "address that MySQL listens on (default: every address)")

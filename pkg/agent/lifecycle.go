@@ -30,6 +30,7 @@ import (
 	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
 	"github.com/presslabs/mysql-apiserver/pkg/agent/httpapi"
 	"github.com/presslabs/mysql-apiserver/pkg/agent/process"
+	"github.com/presslabs/mysql-apiserver/pkg/agent/volume"
 	"github.com/presslabs/mysql-apiserver/pkg/mycnf"
 )
 
@@ -165,15 +166,16 @@ func (a *Agent) runMysqld(ctx context.Context) (restart bool) {
 	served.Go(func() { a.serve(sessionCtx, proc, output) })
 
 	var next *job
+	ordered := false // its end, by us
 	allowOrders := func() {}
 	select {
 	case <-proc.Done():
 	case <-ctx.Done():
-		if a.handOver(proc) {
+		if ordered = a.handOver(proc); ordered {
 			allowOrders = a.endMysqld(proc)
 		}
 	case j := <-a.jobs:
-		next = &j
+		next, ordered = &j, true
 		allowOrders = a.endMysqld(proc)
 	}
 	<-proc.Done()
@@ -186,6 +188,11 @@ func (a *Agent) runMysqld(ctx context.Context) (restart bool) {
 	}
 	a.log.Info("mysqld has ended", "exit", exit)
 	a.stopped(exit, "mysqld has ended")
+	if ordered && proc.Succeeded() {
+		if err := a.volume.NoteCleanStop(); err != nil {
+			a.log.Error("noting that mysqld was stopped in order failed", "error", err)
+		}
+	}
 	served.Wait()
 	allowOrders()
 	if next != nil {
@@ -257,10 +264,29 @@ func (a *Agent) startMysqld(ctx context.Context, output *outputLog) (*process.Pr
 	if err := writePrivate(a.startFile(), startStatements(creds, a.config.InitFileExtraSQL)); err != nil {
 		return nil, err
 	}
+	if err := a.noteStart(); err != nil {
+		return nil, err
+	}
 	argv := a.mysqldArgv(a.runFile("my.cnf"), "--init-file="+a.startFile())
 	// Told of a supervisor, mysqld can restart itself.
 	env := []string{fmt.Sprintf("MYSQLD_PARENT_PID=%d", os.Getpid())}
 	return process.Start(argv, env, output.line)
+}
+
+// noteStart remembers the start of mysqld before it happens, and whether its data have lost something since the last one.
+func (a *Agent) noteStart() error {
+	bootID, err := os.ReadFile(a.options.BootIDFile)
+	if err != nil {
+		return fmt.Errorf("read the boot ID: %w", err)
+	}
+	before := a.volume.Record()
+	if err := a.volume.Update(func(r *volume.Record) { r.Start(strings.TrimSpace(string(bootID))) }); err != nil {
+		return err
+	}
+	if a.volume.Record().Joining && !before.Joining {
+		a.log.Warn("the machine has ended before mysqld did: the node may lack transactions that it has acknowledged")
+	}
+	return a.reportVolume()
 }
 
 // startFile holds the statements of the start. It is removed once mysqld has read it, because there are passwords in it.

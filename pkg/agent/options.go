@@ -38,6 +38,8 @@ type Options struct {
 	UserSecretDir  string
 	VolumeDir      string
 	RunDir         string
+	// BootIDFile tells one run of the machine's kernel from another.
+	BootIDFile string
 
 	// ControlAddress and ProbeAddress are what the agent listens on, host:port.
 	ControlAddress string
@@ -93,6 +95,7 @@ func NewOptions(getenv func(string) string) (Options, error) {
 		UserSecretDir:   api.UserSecretDir,
 		VolumeDir:       api.VolumeDir,
 		RunDir:          api.RunDir,
+		BootIDFile:      "/proc/sys/kernel/random/boot_id",
 		ControlAddress:  ":" + strconv.Itoa(api.ControlPort),
 		ProbeAddress:    ":" + strconv.Itoa(api.ProbePort),
 		MySQLPort:       api.MySQLPort,

@@ -137,11 +137,11 @@ func (a *Agent) obey(order api.Order) api.OrderResult {
 func (a *Agent) acceptTerm(order api.Order) error {
 	err := a.volume.Update(func(r *volume.Record) {
 		if r.ClusterUID != order.ClusterUID {
-			*r = volume.Record{ClusterUID: order.ClusterUID, ResetReplication: r.ResetReplication, Joining: r.Joining}
+			*r = r.Adopted(order.ClusterUID)
 		}
 		r.Term = order.Term
-		// Said by who knows the primary; true whatever becomes of the order.
-		if order.Kind == api.OrderFollow && order.Joined {
+		// Said by who knows the primary; true whatever becomes of the order. And what the primary itself has is the truth.
+		if order.Kind == api.OrderFollow && order.Joined || order.Kind == api.OrderPromote {
 			r.Joining = false
 		}
 	})
@@ -229,7 +229,16 @@ func (a *Agent) follow(ctx context.Context, s *session, source api.Endpoint) err
 	}
 	return s.db.Follow(ctx, db.Source{
 		Host: source.Host, Port: source.Port, User: api.AccountReplication, Password: creds.replication, CA: a.caFile(),
-	})
+	}, a.noteLoss)
+}
+
+// noteLoss remembers that the node may lack transactions that it has acknowledged.
+func (a *Agent) noteLoss() error {
+	a.log.Warn("the relay log is lost or damaged: what is in it is fetched again")
+	if err := a.volume.Update(func(r *volume.Record) { r.Joining = true }); err != nil {
+		return err
+	}
+	return a.reportVolume()
 }
 
 // demote makes the node a read-only server that follows nobody.

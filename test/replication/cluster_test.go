@@ -161,6 +161,7 @@ func (c *cluster) prepare() *node {
 	c.write(n.path("tls/ca.crt"), string(c.authority.pem))
 	c.write(n.path("tls/tls.crt"), string(cert))
 	c.write(n.path("tls/tls.key"), string(key))
+	n.boot("first")
 	n.makeVolume()
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop = cancel
@@ -172,6 +173,12 @@ func (c *cluster) prepare() *node {
 func (n *node) path(name string) string { return filepath.Join(strconv.Itoa(n.ordinal), name) }
 
 func (n *node) absolute(name string) string { return filepath.Join(n.c.dir, n.path(name)) }
+
+// boot makes the node's machine look as if it had been booted. The agent must not be running.
+func (n *node) boot(id string) {
+	n.c.t.Helper()
+	n.c.write(n.path("boot_id"), id+"\n")
+}
 
 func (n *node) makeVolume() {
 	n.c.t.Helper()
@@ -200,6 +207,7 @@ func (n *node) start() {
 		"--user-secret-dir", filepath.Join(n.c.dir, "user"),
 		"--volume-dir", n.absolute("volume"),
 		"--run-dir", n.absolute("run"),
+		"--boot-id-file", n.absolute("boot_id"),
 		"--control-address", n.control(),
 		"--probe-address", fmt.Sprintf("127.0.0.1:%d", n.probePort),
 		"--mysql-host", "127.0.0.1",

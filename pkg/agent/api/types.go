@@ -99,9 +99,9 @@ type State struct {
 	// Role is the role that the last accepted order gave; RoleNone after each start of mysqld until an order arrives.
 	Role Role `json:"role,omitempty"`
 
-	// Joining is true from the moment when data have been cloned until the controller says that the node has received all that
-	// the primary had. Until then the node may lack commits that were acknowledged with its help before it lost its data. Kept on the
-	// volume.
+	// Joining is true from the moment when data have been cloned, or when received transactions may have been lost (the machine lost its
+	// power, the relay log is damaged), until the controller says that the node has received all that the primary had, or makes it the
+	// primary. Until then the node may lack commits that were acknowledged with its help. Kept on the volume.
 	Joining bool `json:"joining,omitempty"`
 	// Stopping is true once the agent has been told to end. A primary that has replicas goes on for some seconds, so that another
 	// node can take over.

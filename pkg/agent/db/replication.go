@@ -36,19 +36,25 @@ type Source struct {
 
 // Follow replicates from a source, with acknowledgements. The server has to be super_read_only already. Nothing happens when it
 // is so already. Transactions that have been received are kept when the source changes.
-func (d *DB) Follow(ctx context.Context, source Source) error {
-	err := d.follow(ctx, source)
+//
+// Only a relay log that is lost or damaged is given up. What was in it nobody knows then, so beforeLoss is called first, and an error of
+// it ends everything.
+func (d *DB) Follow(ctx context.Context, source Source, beforeLoss func() error) error {
+	err := d.follow(ctx, source, beforeLoss)
 	if isError(err, errRelayLogLost) {
 		// The crash of a machine can cut off what the relay log is said to hold. It is fetched again: GTIDs tell what is missing.
+		if err := beforeLoss(); err != nil {
+			return err
+		}
 		if err := d.exec(ctx, "RESET REPLICA ALL"); err != nil {
 			return err
 		}
-		return d.follow(ctx, source)
+		return d.follow(ctx, source, beforeLoss)
 	}
 	return err
 }
 
-func (d *DB) follow(ctx context.Context, source Source) error {
+func (d *DB) follow(ctx context.Context, source Source, beforeLoss func() error) error {
 	if err := d.EndSemiSyncSource(ctx); err != nil {
 		return err
 	}
@@ -74,7 +80,7 @@ func (d *DB) follow(ctx context.Context, source Source) error {
 			return err
 		}
 	case !sameSource(configured, source):
-		if err := d.switchSource(ctx, source); err != nil {
+		if err := d.switchSource(ctx, source, beforeLoss); err != nil {
 			return err
 		}
 	case !acknowledges && status["replica_io_running"] != "No":
@@ -84,6 +90,9 @@ func (d *DB) follow(ctx context.Context, source Source) error {
 		}
 	case unreadableRelayLog(status["last_sql_errno"]):
 		// The same, noticed by the applier only when it came to the damaged place.
+		if err := beforeLoss(); err != nil {
+			return err
+		}
 		if err := d.exec(ctx, "STOP REPLICA", "RESET REPLICA"); err != nil {
 			return err
 		}
@@ -93,7 +102,7 @@ func (d *DB) follow(ctx context.Context, source Source) error {
 
 // switchSource changes the source of a replica that has one. With the applier running, the server keeps the relay log, in which there
 // may be the only copy of a transaction; with both threads stopped it would throw it away.
-func (d *DB) switchSource(ctx context.Context, source Source) error {
+func (d *DB) switchSource(ctx context.Context, source Source, beforeLoss func() error) error {
 	if err := d.exec(ctx, "STOP REPLICA IO_THREAD", "START REPLICA SQL_THREAD"); err != nil {
 		return err
 	}
@@ -106,7 +115,12 @@ func (d *DB) switchSource(ctx context.Context, source Source) error {
 		if err != nil {
 			return err
 		}
-		if pending := received.Subtract(executed); !pending.IsEmpty() && !unreadableRelayLog(status["last_sql_errno"]) {
+		pending := received.Subtract(executed)
+		if unreadableRelayLog(status["last_sql_errno"]) {
+			if err := beforeLoss(); err != nil {
+				return err
+			}
+		} else if !pending.IsEmpty() {
 			return fmt.Errorf("transactions %s have been received and cannot be applied: %s", pending, oneLine(status["last_sql_error"]))
 		}
 	}

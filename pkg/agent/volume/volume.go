@@ -49,8 +49,29 @@ type Record struct {
 	DiscardTerm int64 `json:"discardTerm,omitempty"`
 	// ResetReplication is set when data have been cloned and the donor's own replication settings are still in them.
 	ResetReplication bool `json:"resetReplication,omitempty"`
-	// Joining is set when data have been cloned, until the controller knows that the node has all that the primary had.
+	// Joining is set when data have been cloned, or when something that was acknowledged may have been lost, until the controller knows
+	// that the node has all that the primary had.
 	Joining bool `json:"joining,omitempty"`
+	// BootID is the kernel's in whose time mysqld was started last; empty if that is not known. CleanStop is true when mysqld has ended in
+	// order since, and all of its files were written to the disk.
+	BootID    string `json:"bootID,omitempty"`
+	CleanStop bool   `json:"cleanStop,omitempty"`
+}
+
+// Start notes that mysqld is about to be started on the data, in the time of a kernel. Relay logs are not flushed with each transaction,
+// for that would be too slow: they outlive mysqld in the kernel's memory, but not the kernel. So when that has ended before mysqld did,
+// the data may lack transactions that have been acknowledged.
+func (r *Record) Start(bootID string) {
+	if r.BootID != "" && r.BootID != bootID && !r.CleanStop {
+		r.Joining = true
+	}
+	r.BootID, r.CleanStop = bootID, false
+}
+
+// Adopted returns the record with which another cluster begins: its own terms, but the same data.
+func (r Record) Adopted(clusterUID string) Record {
+	r.ClusterUID, r.Term, r.DiscardTerm = clusterUID, 0, 0
+	return r
 }
 
 // Volume is a node's volume. Its record may be used concurrently.
@@ -115,6 +136,14 @@ func (v *Volume) Update(change func(*Record)) error {
 	// A failure shows when the spare is needed; until then it does no harm.
 	_ = v.keepSpare()
 	return nil
+}
+
+// NoteCleanStop remembers that mysqld has ended in order, after all of its files have been written to the disk.
+func (v *Volume) NoteCleanStop() error {
+	if err := syncFileSystem(v.dir); err != nil {
+		return err
+	}
+	return v.Update(func(r *Record) { r.CleanStop = true })
 }
 
 // DataDir is where complete data are.

@@ -174,3 +174,28 @@ func TestAdoptAndDiscard(t *testing.T) {
 		t.Errorf("discarding nothing: %v", err)
 	}
 }
+
+func TestOnlyAKernelsEndBeforeMysqldsMakesARecordDoubtful(t *testing.T) {
+	tests := map[string]struct {
+		record  Record
+		joining bool
+	}{
+		"never started":                         {Record{}, false},
+		"of an agent that did not note it":      {Record{ClusterUID: "u", Term: 2}, false},
+		"the same kernel":                       {Record{BootID: "this"}, false},
+		"the same kernel, stopped in order":     {Record{BootID: "this", CleanStop: true}, false},
+		"another kernel, stopped in order":      {Record{BootID: "that", CleanStop: true}, false},
+		"another kernel":                        {Record{BootID: "that"}, true},
+		"joining already":                       {Record{BootID: "this", CleanStop: true, Joining: true}, true},
+		"another kernel, of a cluster that was": {Record{ClusterUID: "u", BootID: "that"}.Adopted("v"), true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := test.record
+			r.Start("this")
+			if r.Joining != test.joining || r.BootID != "this" || r.CleanStop {
+				t.Errorf("started, %+v becomes %+v", test.record, r)
+			}
+		})
+	}
+}
