@@ -103,10 +103,26 @@ func failThree(t *testing.T, s *subject) {
 		}},
 		{"PodAndVolumeDeleted", func(t *testing.T) { s.disturb(t, stopping, s.deleteWithVolume) }},
 		{"PodEvicted", func(t *testing.T) { s.disturb(t, stopping, s.evict) }},
+		{"AllKilled", func(t *testing.T) { killAll(t, s) }},
 		{"Requests", func(t *testing.T) { requestFailovers(t, s) }},
 		{"Rollout", func(t *testing.T) { rollOut(t, s) }},
 		{"Forced", func(t *testing.T) { forcedFailover(t, s) }},
 	})
+}
+
+// killAll kills all agents, and with them all of MySQL, at once. Whoever is the primary then, the cluster comes back with all that was acknowledged.
+func killAll(t *testing.T, s *subject) {
+	before := waitReady(t, s.ns, s.name, s.nodes)
+	s.w.mark()
+	for _, node := range nodeNames(before) {
+		s.signal(t, syscall.SIGKILL, "agent", node)
+	}
+	s.w.waitForProgress(t)
+	after := waitReady(t, s.ns, s.name, s.nodes)
+	for _, o := range newChanges(before, after) {
+		t.Logf("%s from %s to %s in term %d: %s", o.Type, o.From, o.To, o.Term, o.Reason)
+	}
+	s.check(t)
 }
 
 // deleteWithVolume deletes a pod and its volume, and waits for new ones.

@@ -136,8 +136,10 @@ func eventually(t *testing.T, ctx context.Context, what string, check func(conte
 	err := wait.PollUntilContextTimeout(ctx, interval, patience, true, func(ctx context.Context) (bool, error) {
 		done, now, err := check(ctx)
 		if err != nil {
-			// What is being tried here takes servers away; only the end counts.
-			lastErr = err
+			// What is being tried here takes servers away; only the end counts. That the time is over tells nothing.
+			if lastErr == nil || ctx.Err() == nil {
+				lastErr = err
+			}
 			return false, nil
 		}
 		state, lastErr = now, nil
