@@ -17,6 +17,7 @@ limitations under the License.
 package agent
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,5 +148,35 @@ func TestOptionsComeFromTheEnvironment(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s=%q: %v, want an error that names the variable", name, value, err)
 		}
+	}
+}
+
+func TestPushesComeAtGreaterAndGreaterIntervals(t *testing.T) {
+	now := time.Now()
+	waiting := api.State{GTIDExecuted: "u:1", SemiSync: api.SemiSync{SourceEnabled: true, WaitSessions: 1}}
+	var w stall
+	var pushes []int
+	for second := range 70 {
+		at := now.Add(time.Duration(second) * time.Second)
+		w.note(waiting, at)
+		if w.pushDue(at) {
+			pushes = append(pushes, second)
+		}
+	}
+	if want := []int{1, 4, 10, 22, 46}; !slices.Equal(pushes, want) {
+		t.Errorf("pushes after %v seconds, want %v", pushes, want)
+	}
+	at := now.Add(70 * time.Second)
+	waiting.GTIDExecuted = "u:1-2"
+	w.note(waiting, at)
+	if w.lasts(pushAfter, at) || w.pushDue(at) {
+		t.Error("a wait is long in which something has just moved")
+	}
+	if at = at.Add(pushAfter); !w.lasts(pushAfter, at) || !w.pushDue(at) {
+		t.Error("a wait in which something had moved is not long after some time")
+	}
+	w.note(api.State{GTIDExecuted: "u:1-2", SemiSync: api.SemiSync{SourceEnabled: true}}, at)
+	if w.lasts(0, at.Add(time.Hour)) {
+		t.Error("nothing waits, and it is taken for a long wait")
 	}
 }

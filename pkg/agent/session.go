@@ -62,6 +62,7 @@ type session struct {
 	lock       chan struct{}
 	lastAnswer time.Time
 	failing    bool
+	stall      stall
 
 	// What was last aligned with the mounted Secrets; used by alignFiles alone.
 	tlsDigest    string
@@ -76,6 +77,7 @@ func (a *Agent) serve(ctx context.Context, proc *process.Process, output *output
 	}
 	s := &session{
 		ctx: ctx, proc: proc, db: conn, closed: make(chan struct{}), problem: output.startProblem(), lock: make(chan struct{}, 1),
+		stall: stall{pushing: make(chan struct{}, 1)},
 	}
 	s.orders, s.endOrders = context.WithCancel(ctx)
 	defer s.endOrders()
@@ -230,6 +232,8 @@ func (a *Agent) observe(s *session) {
 			st.Phase, st.Message = api.PhaseRunning, ""
 		}
 	})
+	s.stall.note(observed, time.Now())
+	a.pushCommits(s)
 	a.releaseAccounts(ctx, s, observed.SemiSync)
 }
 

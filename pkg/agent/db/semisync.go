@@ -48,6 +48,12 @@ func (d *DB) SetRequiredAcks(ctx context.Context, acks int) error {
 	)
 }
 
+// Push commits something that changes nothing, on any server, and is sent to the replicas: their acknowledgement covers all that was
+// before it in the binary log. A server that is read-only refuses it.
+func (d *DB) Push(ctx context.Context) error {
+	return d.exec(ctx, "DROP TABLE IF EXISTS mysql.apiserver_no_such_table")
+}
+
 // SemiSyncClients returns the number of connected replicas that confirm commits.
 func (d *DB) SemiSyncClients(ctx context.Context) (clients int, err error) {
 	err = d.with(ctx, func(conn *sql.Conn) error {
