@@ -51,12 +51,12 @@ clean: down ## Remove all that was built and fetched, too.
 ##@ Test
 # Packages that are cheap enough to build a second time for the race detector. The rest links k8s.io/apiserver and etcd.
 RACED := ./pkg/agent/... ./pkg/certs/... ./pkg/controller/... ./pkg/gtid/... ./pkg/mycnf/... ./pkg/mysqlversion/... ./pkg/topology/... ./pkg/workload/... ./test/replication/...
-OTHERS = $(shell go list ./pkg/... ./cmd/... ./hack/... ./test/replication/... ./test/architecture/... | grep -vxF "$$(go list $(RACED))")
+OTHERS = $(shell go list ./pkg/... ./cmd/... ./hack/... ./test/replication/... ./test/architecture/... ./test/chaos/... | grep -vxF "$$(go list $(RACED))")
 # The race detector needs a C compiler, which a machine for Go need not have.
 CC_FOUND := $(shell command -v $(firstword $(CC)) 2>/dev/null)
 
 .PHONY: test
-test: mysql ## All tests that need neither root nor Kubernetes: real etcd, real mysqld, loopback only.
+test: mysql ## All tests that need neither root nor Kubernetes: real etcd, real mysqld, on loopback and in network namespaces.
 ifeq ($(CC_FOUND),)
 	@echo "no C compiler here: the tests run without the race detector (remedy: apt-get install gcc libc6-dev)"
 	go test -timeout 20m $(RACED)
