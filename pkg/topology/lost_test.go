@@ -94,8 +94,16 @@ func TestFailoverNeedsTwoWitnesses(t *testing.T) {
 			}
 		}, "", 0},
 		"replicas that were just started do not testify": {restarted(5 * time.Second), "", startGrace - 5*time.Second},
-		"replicas that were started a while ago do":      {restarted(startGrace), "the replicas have lost it too", 0},
-		"replicas whose MySQL does not answer do not":    {func(o *Observed) { silent(o); hang(o, 1, 2) }, "", 0},
+		"replicas that follow testify as soon as they are heard of": {func(o *Observed) {
+			silent(o)
+			o.Nodes[1].Memory.HeardSince, o.Nodes[2].Memory.HeardSince = noon, noon
+		}, "the replicas have lost it too", 0},
+		"its volume holds somebody else's files": {func(o *Observed) {
+			phase(api.PhaseStopped, "", 0)(o)
+			o.Nodes[0].State.HasData = false
+		}, "MySQL is stopped", 0},
+		"replicas that were started a while ago do":   {restarted(startGrace), "the replicas have lost it too", 0},
+		"replicas whose MySQL does not answer do not": {func(o *Observed) { silent(o); hang(o, 1, 2) }, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := healthy(3)
@@ -222,6 +230,14 @@ func TestIsolatedStrictPrimaryIsReplaced(t *testing.T) {
 		o.Nodes[4].State.Replication.ReceiverState = api.ReceiverOn
 		wantOperation(t, Decide(*o), KindFailover, PhasePromoting, 0, 1)
 		o.Nodes[3].State.Replication.ReceiverState = api.ReceiverOn
+		wantNoRecord(t, Decide(*o))
+	})
+	t.Run("nodes that are joining are not there", func(t *testing.T) {
+		o := orphaned(4)
+		o.Nodes[0].Connected = true
+		o.Nodes[0].State.SemiSync.Clients, o.Nodes[0].Memory.StuckSince = 0, noon.Add(-isolationGrace)
+		wantOperation(t, Decide(*o), KindFailover, PhasePromoting, 0, 1)
+		o.Nodes[3].State.Joining = true
 		wantNoRecord(t, Decide(*o))
 	})
 	t.Run("Preferred goes on with fewer instead", func(t *testing.T) {

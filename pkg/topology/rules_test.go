@@ -63,6 +63,16 @@ func (w *world) checkOpened(m *machine, term int64) {
 	}
 }
 
+// checkEnded: who is the primary when a change has ended holds every acknowledged commit, whether it takes writes or not.
+func (w *world) checkEnded() {
+	p := w.machine(w.record.Primary)
+	for uuid, n := range w.acked {
+		if p.data && p.received[uuid] < n {
+			w.failf("rule 4: %s is the primary of term %d without the acknowledged commit %s:%d", p.name, w.record.Term, uuid, n)
+		}
+	}
+}
+
 // checkRecord: decisions on who is the primary are numbered, and initialised is for ever.
 func (w *world) checkRecord(next Record) {
 	if next.Term < w.record.Term {

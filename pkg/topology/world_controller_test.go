@@ -107,6 +107,9 @@ func (w *world) store(d Decision) {
 		}
 	}
 	w.record = *d.Record
+	if before != nil && before.Term == w.record.Term && next == nil {
+		w.checkEnded()
+	}
 }
 
 // tell keeps what is decided, and the state of all machines, for whoever looks for the cause of a failure.
