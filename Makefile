@@ -50,8 +50,10 @@ clean: down ## Remove all that was built and fetched, too.
 
 ##@ Test
 # Packages that are cheap enough to build a second time for the race detector. The rest links k8s.io/apiserver and etcd.
-RACED := ./pkg/agent/... ./pkg/certs/... ./pkg/controller/... ./pkg/gtid/... ./pkg/mycnf/... ./pkg/mysqlversion/... ./pkg/topology/... ./pkg/workload/... ./test/replication/...
-OTHERS = $(shell go list ./pkg/... ./cmd/... ./hack/... ./test/replication/... ./test/architecture/... ./test/chaos/... | grep -vxF "$$(go list $(RACED))")
+RACED := ./pkg/agent/... ./pkg/certs/... ./pkg/controller/... ./pkg/gtid/... ./pkg/mycnf/... ./pkg/mysqlversion/... ./pkg/topology/... ./pkg/workload/...
+OTHERS = $(shell go list ./pkg/... ./cmd/... ./hack/... ./test/architecture/... | grep -vxF "$$(go list $(RACED))")
+# They build programs of ours and run them: that a result is cached says nothing about those.
+PROCESSES := -count=1 -timeout 30m
 # The race detector needs a C compiler, which a machine for Go need not have.
 CC_FOUND := $(shell command -v $(firstword $(CC)) 2>/dev/null)
 
@@ -60,10 +62,13 @@ test: mysql ## All tests that need neither root nor Kubernetes: real etcd, real 
 ifeq ($(CC_FOUND),)
 	@echo "no C compiler here: the tests run without the race detector (remedy: apt-get install gcc libc6-dev)"
 	go test -timeout 20m $(RACED)
+	go test $(PROCESSES) ./test/replication/...
 else
 	CGO_ENABLED=1 go test -race -timeout 20m $(RACED)
+	CGO_ENABLED=1 go test -race $(PROCESSES) ./test/replication/...
 endif
 	go test -timeout 20m $(OTHERS)
+	go test $(PROCESSES) ./test/chaos/...
 	$(MAKE) -C hack/localkube test
 
 .PHONY: e2e
