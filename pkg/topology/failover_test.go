@@ -65,6 +65,15 @@ func TestFailoverPromotesOnlyWhatHasEverything(t *testing.T) {
 			wantRefused(t, d, test.problem)
 		})
 	}
+	t.Run("one that has all of as many as are needed is enough", func(t *testing.T) {
+		o := orphaned(4)
+		o.Nodes[1].holds(uuidA + ":1-9")
+		o.Nodes[3].holds(theTx + "," + uuidC + ":1") // errant
+		o.Nodes[2].holds(uuidA + ":1-11")
+		wantOperation(t, Decide(*o), KindFailover, PhasePromoting, 0, 2)
+		o.Record.RequiredAcks = 1
+		wantRefused(t, Decide(*o), "none of the others has all that they have received")
+	})
 	t.Run("of equals, the one that will not be removed", func(t *testing.T) {
 		o := orphaned(4)
 		o.Nodes[1].lags(20)

@@ -285,3 +285,35 @@ func TestHungPrimaryWithoutSuccessorIsRestarted(t *testing.T) {
 		}
 	}
 }
+
+// A primary that comes back without transactions that it has sent to others would number new ones the same.
+func TestPrimaryThatLostTransactionsOfItsOwnIsReplaced(t *testing.T) {
+	back := func() *Observed {
+		o := healthy(3)
+		o.Nodes[0].State = started(uuidA + ":1-9")
+		o.Nodes[0].State.ServerUUID = uuidA
+		return o
+	}
+	op := wantOperation(t, Decide(*back()), KindFailover, PhasePromoting, 0, 1)
+	if op.Reason != "it came back without "+uuidA+":10, which others have received from it" {
+		t.Errorf("the reason is %s", op.Reason)
+	}
+
+	o := back()
+	o.Record.RequiredAcks = 0 // so nobody takes its place
+	d := Decide(*o)
+	wantNoRecord(t, d)
+	if got := orderTo(t, d, 0); got.Kind != api.OrderPromote || !got.ReadOnly {
+		t.Errorf("the order is %+v", got)
+	}
+
+	o = back()
+	o.Nodes[0].State.GTIDExecuted = theTx
+	if got := orderTo(t, Decide(*o), 0); got.Kind != api.OrderPromote || got.ReadOnly {
+		t.Errorf("nothing is missing, yet the order is %+v", got)
+	}
+	o = back()
+	o.Nodes[0].State = primary(3)
+	o.Nodes[0].holds(uuidA + ":1-9") // it is open: its report is older than those of the others
+	wantNoRecord(t, Decide(*o))
+}
