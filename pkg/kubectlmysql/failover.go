@@ -81,7 +81,7 @@ func (f *failover) run(ctx context.Context) error {
 	case !f.dryRun && !f.yes && !f.Interactive:
 		return &usageError{"there is nobody to confirm this: add --yes, or look first with --dry-run"}
 	}
-	if err := f.connect(); err != nil {
+	if err := f.begin(ctx); err != nil {
 		return err
 	}
 	if err := f.readTerm(ctx); err != nil {

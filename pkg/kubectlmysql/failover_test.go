@@ -21,6 +21,8 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/presslabs/mysql-apiserver/pkg/apis/mysql/v1alpha1"
 )
 
@@ -29,7 +31,8 @@ const forcedPlan = `Forced failover foo-mysql-0 → foo-mysql-2 of %[1]s/foo
   by admin: the rack is gone
 
 Transactions that would be given up:
-  12 transactions: 3e11fa47-71ca-11e1-9e33-c80aa9429562:40206-40217. There can be more: this is by what the nodes reported last.
+  12 transactions: 3e11fa47-71ca-11e1-9e33-c80aa9429562:40206-40217
+  there can be more: this is by what the nodes reported last
 
 Candidates:
   taken foo-mysql-2 is Healthy, is 0 s behind, is missing 12 transactions: 3e11fa47-71ca-11e1-9e33-c80aa9429562:40206-40217
@@ -100,6 +103,35 @@ func TestForcedFailoverIsConfirmed(t *testing.T) {
 	differ(t, "the complaints", question, complaints)
 }
 
+// While somebody reads what would be given up, the world goes on.
+func TestForcedFailoverDoesWhatWasConfirmed(t *testing.T) {
+	p := newPlace()
+	p.serve(t, "healthy")
+	change := func(change func(*v1alpha1.MysqlClusterStatus)) func() {
+		return func() {
+			cluster := p.get(t)
+			change(&cluster.Status)
+			if _, err := p.clusters(t).UpdateStatus(t.Context(), cluster, metav1.UpdateOptions{}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	p.typed = "foo\n"
+	p.beforeTyping = change(func(s *v1alpha1.MysqlClusterStatus) { s.Term, s.Primary = 8, "foo-mysql-1" })
+	code, _, complaints := p.run(t, "failover", "foo", "--force")
+	if code != 1 || !strings.HasSuffix(complaints, ": the request is for term 7, but the present term is 8, in which foo-mysql-1 is the primary\n") {
+		t.Errorf("decided otherwise in the meantime: exit code %d, complaints %q", code, complaints)
+	}
+	p.recordedNothing(t)
+
+	p.beforeTyping = change(func(s *v1alpha1.MysqlClusterStatus) { s.Nodes[0].GTIDExecuted = "" })
+	code, out, complaints := p.run(t, "failover", "foo", "--force")
+	if o := p.get(t).Status.Operation; code != 1 || o != nil || !strings.HasPrefix(out, "Forced failover foo-mysql-1 → foo-mysql-0 ") ||
+		!strings.HasSuffix(complaints, ": foo-mysql-0 has never reported any transactions\n") {
+		t.Errorf("the node is no candidate any more, though others are: exit code %d, recorded %+v, output %q, complaints %q", code, o, out, complaints)
+	}
+}
+
 // recordedForced checks a forced failover that was carried out.
 func (p *place) recordedForced(t *testing.T, code int, out string) {
 	t.Helper()
@@ -127,7 +159,7 @@ func TestForcedFailoverOfAHealthyPrimaryIsWarnedOf(t *testing.T) {
 	p := newPlace()
 	p.serve(t, "healthy")
 	code, out, complaints := p.run(t, "failover", "foo", "--force", "--yes")
-	if code != 0 || !strings.Contains(out, "None is known of. There can be more") {
+	if code != 0 || !strings.Contains(out, "\n  none is known of\n  there can be more") {
 		t.Errorf("exit code %d, output\n%s", code, out)
 	}
 	differ(t, "the complaints", "Warning: the primary foo-mysql-0 is healthy: mode Graceful would give up nothing\n", complaints)

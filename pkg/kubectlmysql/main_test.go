@@ -71,8 +71,9 @@ var now = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 // place is a namespace of the server, with somebody who types there.
 type place struct {
 	namespace string
-	// typed is what is typed; nobody is there if it is empty.
-	typed string
+	// typed is what is typed; nobody is there if it is empty. Before that, beforeTyping happens.
+	typed        string
+	beforeTyping func()
 	// width is that of the terminal; 0 is a file.
 	width int
 	// wrap, if it is set, stands between the commands and the server.
@@ -93,8 +94,14 @@ type kubectl struct {
 // start runs a command in the background.
 func (p *place) start(ctx context.Context, args ...string) *kubectl {
 	k := &kubectl{out: newOutput(), complaints: newOutput(), code: make(chan int, 1)}
+	keys := strings.NewReader(p.typed)
 	terminal := &kubectlmysql.Terminal{
-		In: strings.NewReader(p.typed), Interactive: p.typed != "", Out: k.out, ErrOut: k.complaints,
+		In: reader(func(b []byte) (int, error) {
+			if p.beforeTyping != nil {
+				p.beforeTyping()
+			}
+			return keys.Read(b)
+		}), Interactive: p.typed != "", Out: k.out, ErrOut: k.complaints,
 		Width: func() int { return p.width }, Now: func() time.Time { return now },
 	}
 	args = append(args, "--kubeconfig", server.Kubeconfig, "--namespace", p.namespace)
@@ -107,6 +114,11 @@ func (p *place) start(ctx context.Context, args ...string) *kubectl {
 	}()
 	return k
 }
+
+// reader is a function that is one.
+type reader func([]byte) (int, error)
+
+func (f reader) Read(b []byte) (int, error) { return f(b) }
 
 // run runs a command to its end.
 func (p *place) run(t *testing.T, args ...string) (code int, out, complaints string) {

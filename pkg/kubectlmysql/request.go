@@ -49,21 +49,23 @@ func (r *request) addFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&r.timeout, "timeout", 5*time.Minute, "how long to wait at most; 0 is for ever. What was asked for goes on all the same")
 }
 
-// connect also judges the flags.
-func (r *request) connect() (err error) {
+// begin judges the flags, connects, and finds out whether what is asked for can be seen to its end: before it is too late.
+func (r *request) begin(ctx context.Context) (err error) {
 	if r.dryRun && r.wait {
 		return &usageError{"--dry-run does nothing that --wait could wait for"}
 	}
 	if r.timeout < 0 {
 		return &usageError{"--timeout can not be negative"}
 	}
-	r.clusters, r.namespace, err = r.plugin.clusters()
-	return err
+	if r.clusters, r.namespace, err = r.plugin.clusters(); err != nil || !r.wait {
+		return err
+	}
+	return r.follower().mayFollow(ctx)
 }
 
 // run does what was asked for, without asking back.
 func (r *request) run(ctx context.Context) error {
-	if err := r.connect(); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return err
 	}
 	if r.dryRun {
@@ -84,12 +86,6 @@ func (r *request) showPlan(plan *v1alpha1.MysqlFailover) {
 
 // carryOut sends the request and, if that is wanted, waits for its end.
 func (r *request) carryOut(ctx context.Context) error {
-	if r.wait {
-		// Before it is too late: whoever can not see the end should know that first.
-		if err := r.follower().mayFollow(ctx); err != nil {
-			return err
-		}
-	}
 	answer, err := r.send(ctx, false)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ Switchover foo-mysql-0 → foo-mysql-1 of %[1]s/foo
   by admin: new kernel
 
 Transactions that would be given up:
-  None: it ends well only when nothing is lost, and is given up otherwise.
+  none: it ends well only when nothing is lost, and is given up otherwise
 
 Candidates:
   taken foo-mysql-1 is Healthy, is 0 s behind, has all transactions that were reported

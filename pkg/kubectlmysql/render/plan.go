@@ -43,15 +43,15 @@ func Plan(f *v1alpha1.MysqlFailover, s Style) string {
 
 // atRisk tells what the change may cost.
 func atRisk(f *v1alpha1.MysqlFailover, s Style) string {
-	text, c := "None: it ends well only when nothing is lost, and is given up otherwise.", green
-	if f.Status.Operation.Mode == v1alpha1.FailoverForced {
-		text, c = "None is known of. ", yellow
-		if gtids := givenUp(f.Status.GivenUpGTIDs); gtids != "" {
-			text, c = upperFirst(gtids)+". ", red
-		}
-		text += "There can be more: this is by what the nodes reported last."
+	title := s.title("Transactions that would be given up:")
+	if f.Status.Operation.Mode != v1alpha1.FailoverForced {
+		return title + s.paragraph(green, "  ", "    ", "none: it ends well only when nothing is lost, and is given up otherwise")
 	}
-	return s.title("Transactions that would be given up:") + s.paragraph(c, "  ", "    ", text)
+	text, c := "none is known of", yellow
+	if gtids := givenUp(f.Status.GivenUpGTIDs); gtids != "" {
+		text, c = gtids, red
+	}
+	return title + s.paragraph(c, "  ", "    ", text) + s.paragraph(c, "  ", "    ", "there can be more: this is by what the nodes reported last")
 }
 
 func candidate(c *v1alpha1.FailoverCandidate, chosen string, s Style) string {

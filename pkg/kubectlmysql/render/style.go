@@ -20,6 +20,7 @@ package render
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -71,6 +72,7 @@ const least = 20
 
 // wrap cuts text into lines that fit besides an indentation. Words stay whole if they can.
 func (s Style) wrap(text string, indentation int) []string {
+	text = harmless(text)
 	if s.Width == 0 {
 		return []string{strings.Join(strings.Fields(text), " ")}
 	}
@@ -93,6 +95,16 @@ func (s Style) wrap(text string, indentation int) []string {
 		line = word
 	}
 	return append(lines, line)
+}
+
+// harmless shows the control characters of a text that somebody wrote, instead of sending them to the terminal of whoever reads it.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && !unicode.IsSpace(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
 }
 
 // split cuts a long word, such as a set of transactions: behind a server's UUID if that is not too far from the end of the line.
