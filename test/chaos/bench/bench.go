@@ -176,7 +176,7 @@ func round(ctx context.Context, c *lab.Cluster, f fault, writer int) (Sample, er
 	if err := f.do(ctx, c, primary); err != nil {
 		return Sample{}, err
 	}
-	back := waitForOther(ctx, c, at, primary)
+	back := waitForWrites(ctx, c, at, primary)
 	if err := f.heal(c, primary); err != nil {
 		return Sample{}, err
 	}
@@ -203,18 +203,36 @@ func acked(ctx context.Context, c *lab.Cluster, since time.Time, n int) error {
 	return nil
 }
 
-// waitForOther waits until writes are acknowledged by another node than the old primary.
-func waitForOther(ctx context.Context, c *lab.Cluster, since time.Time, old string) error {
+// calm is how long writes have to be acknowledged again by the old primary before it counts as back: one that was told to go may serve on.
+const calm = 5 * time.Second
+
+// waitForWrites waits until writes are acknowledged by another node, or for good by the old primary.
+func waitForWrites(ctx context.Context, c *lab.Cluster, since time.Time, old string) error {
 	ctx, cancel := context.WithTimeout(ctx, backTimeout)
 	defer cancel()
 	for {
-		if slices.ContainsFunc(c.History.Writes(since), func(w history.Write) bool { return w.Outcome == history.Acked && w.Node != old }) {
+		writes := c.History.Writes(since)
+		if slices.ContainsFunc(writes, func(w history.Write) bool { return w.Outcome == history.Acked && w.Node != old }) {
+			return nil
+		}
+		if failed := lastFailure(writes); !failed.IsZero() && time.Since(failed) > calm && len(c.History.Writes(failed.Add(calm/2))) > 0 {
 			return nil
 		}
 		if err := sleep(ctx, 10*time.Millisecond); err != nil {
 			return errNotBack
 		}
 	}
+}
+
+// lastFailure is the end of the last write that was not acknowledged.
+func lastFailure(writes []history.Write) time.Time {
+	var last time.Time
+	for _, w := range writes {
+		if w.Outcome != history.Acked {
+			last = w.End
+		}
+	}
+	return last
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -229,17 +247,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 // split finds the time without acknowledged writes, and what it consisted of.
 func split(events []lab.Event, writes []history.Write, at time.Time, primary string) Sample {
 	var s Sample
-	var last, first time.Time
+	var before, first time.Time
 	for _, w := range writes {
-		switch {
-		case w.Outcome != history.Acked:
-		case w.Node == primary && first.IsZero():
-			last = w.End
-		case w.Node != primary && first.IsZero():
-			first = w.End
+		if w.Outcome != history.Acked {
+			continue
 		}
+		if !before.IsZero() && w.End.After(at) && w.End.Sub(before) > s.Gap {
+			s.Gap, first = w.End.Sub(before), w.End
+		}
+		before = w.End
 	}
-	s.Gap = first.Sub(last)
 	var noticed, decided, opened time.Time
 	for _, e := range events {
 		switch {
@@ -250,6 +267,9 @@ func split(events []lab.Event, writes []history.Write, at time.Time, primary str
 		case opened.IsZero() && e.Kind == lab.Reported && e.Node != primary && e.State.Role == api.RolePrimary && !e.State.SuperReadOnly:
 			opened = e.At
 		}
+	}
+	if decided.IsZero() || opened.IsZero() {
+		return s // the old primary came back by itself
 	}
 	if noticed.IsZero() || noticed.After(decided) {
 		noticed = at // as with a request, where nothing has to be noticed

@@ -20,6 +20,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/presslabs/mysql-apiserver/pkg/agent/api"
+	"github.com/presslabs/mysql-apiserver/test/chaos/history"
+	"github.com/presslabs/mysql-apiserver/test/chaos/lab"
 )
 
 func TestQuantileIsTheNearestRank(t *testing.T) {
@@ -53,5 +57,25 @@ func TestPrintComparesWithTheFirstSeries(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
 		}
+	}
+}
+
+func TestSplitFindsTheGapAndItsParts(t *testing.T) {
+	at := func(ms int) time.Time { return time.UnixMilli(int64(ms)) }
+	writes := []history.Write{
+		{End: at(90), Node: "a", Outcome: history.Acked}, {End: at(101), Node: "a", Outcome: history.Acked},
+		{End: at(150), Node: "a", Outcome: history.Unknown}, {End: at(301), Node: "b", Outcome: history.Acked}, {End: at(305), Node: "b", Outcome: history.Acked},
+	}
+	events := []lab.Event{
+		{At: at(120), Kind: lab.Reported, Node: "a", State: &api.State{Phase: api.PhaseStopped}},
+		{At: at(130), Kind: lab.Recorded, Node: "b", Term: 2},
+		{At: at(290), Kind: lab.Reported, Node: "b", State: &api.State{Phase: api.PhaseRunning, Role: api.RolePrimary}},
+	}
+	want := Sample{Gap: 200 * time.Millisecond, Detect: 20 * time.Millisecond, Decide: 10 * time.Millisecond, Promote: 160 * time.Millisecond, Route: 11 * time.Millisecond}
+	if got := split(events, writes, at(100), "a"); got != want {
+		t.Errorf("%+v instead of %+v", got, want)
+	}
+	if got := split(nil, writes, at(100), "a"); got != (Sample{Gap: 200 * time.Millisecond}) {
+		t.Errorf("without a change of the primary: %+v", got)
 	}
 }
