@@ -114,6 +114,9 @@ func (a *Agent) discardFor(order api.Order) error {
 func (a *Agent) runScratch(ctx context.Context, f func(ctx context.Context, mysql *db.DB) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if err := a.removeStale(scratchSocket); err != nil {
+		return err
+	}
 	socket := a.runFile(scratchSocket)
 	output := &outputLog{}
 	options := append([]string{"--skip-networking", "--skip-log-bin", "--socket=" + socket}, scratchOptions...)

@@ -267,6 +267,9 @@ func (a *Agent) startMysqld(ctx context.Context, output *outputLog) (*process.Pr
 	if err := a.noteStart(); err != nil {
 		return nil, err
 	}
+	if err := a.removeStale(socketName, pidName); err != nil {
+		return nil, err
+	}
 	argv := a.mysqldArgv(a.runFile("my.cnf"), "--init-file="+a.startFile())
 	// Told of a supervisor, mysqld can restart itself.
 	env := []string{fmt.Sprintf("MYSQLD_PARENT_PID=%d", os.Getpid())}
@@ -287,6 +290,19 @@ func (a *Agent) noteStart() error {
 		a.log.Warn("the machine has ended before mysqld did: the node may lack transactions that it has acknowledged")
 	}
 	return a.reportVolume()
+}
+
+// removeStale removes what a killed mysqld has left, with the locks: it outlives the container. The number in a lock can be that of another
+// thread by now, and mysqld would not start beside it; but none of ours runs.
+func (a *Agent) removeStale(names ...string) error {
+	for _, name := range names {
+		for _, stale := range []string{name, name + ".lock"} {
+			if err := os.Remove(a.runFile(stale)); err != nil && !os.IsNotExist(err) {
+				return fmt.Errorf("remove what a killed mysqld has left: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // startFile holds the statements of the start. It is removed once mysqld has read it, because there are passwords in it.

@@ -188,6 +188,7 @@ func (a *Agent) carryOutNow(s *session, order api.Order) api.OrderResult {
 	ctx, cancel := a.workOn(s)
 	defer cancel()
 	a.observeSoon()
+	wasPrimary := a.board.peek().Role == api.RolePrimary
 	role, message, err := api.RoleNone, "", error(nil)
 	switch order.Kind {
 	case api.OrderFollow:
@@ -208,12 +209,35 @@ func (a *Agent) carryOutNow(s *session, order api.Order) api.OrderResult {
 	if err != nil {
 		return a.result(api.OutcomeFailed, "", err.Error())
 	}
+	if wasPrimary && role == api.RoleReplica {
+		go a.turnAway(s)
+	}
 	return a.result(api.OutcomeDone, "", message)
 }
 
 // spaceToReceive is the least that a volume must have available for a replica to be started. With less, the server waits for space with
 // locks held that everything else then waits for.
 const spaceToReceive = int64(4) << 20
+
+// turnAway cuts off the clients of a node that was the primary some more times: those that come back at once are still led here, until the
+// routing of the Service has followed, and would stay on a server that refuses their writes.
+func (a *Agent) turnAway(s *session) {
+	for _, pause := range []time.Duration{300 * time.Millisecond, 700 * time.Millisecond, time.Second, 2 * time.Second} {
+		select {
+		case <-s.orders.Done():
+			return
+		case <-time.After(pause):
+		}
+		if a.board.peek().Role != api.RoleReplica {
+			return
+		}
+		ctx, cancel := context.WithTimeout(s.orders, observeTimeout)
+		if err := s.db.CloseClients(ctx); err != nil {
+			a.log.Warn("closing the connections of clients failed", "error", err)
+		}
+		cancel()
+	}
+}
 
 // follow makes the node a replica.
 func (a *Agent) follow(ctx context.Context, s *session, source api.Endpoint) error {

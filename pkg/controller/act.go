@@ -21,6 +21,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -44,11 +45,12 @@ func (c *Controller) order(d topology.Decision, g *gathered) {
 	}
 }
 
-// label makes the pods' labels follow the nodes' roles; the Services select by them. The old primary loses its label before the new
-// one gets it, so that the Service never leads to both.
+// label makes the pods' labels follow the nodes' roles; the Services select by them. All change at once: who routes the Services' traffic
+// takes a second until the next change counts. That a Service leads to both primaries for a moment does no harm: one of them is read-only.
 func (c *Controller) label(ctx context.Context, cluster *v1alpha1.MysqlCluster, d topology.Decision, g *gathered) error {
-	var first, last []func() error
-	for _, n := range d.Status.Nodes {
+	var patching sync.WaitGroup
+	errs := make([]error, len(d.Status.Nodes))
+	for i, n := range d.Status.Nodes {
 		pod := g.pods[n.Name]
 		if pod == nil {
 			continue
@@ -59,22 +61,12 @@ func (c *Controller) label(ctx context.Context, cluster *v1alpha1.MysqlCluster, 
 				change[name] = value
 			}
 		}
-		if len(change) == 0 {
-			continue
-		}
-		patch := func() error { return c.patchPod(ctx, pod, change) }
-		if change[v1alpha1.LabelRole] == v1alpha1.RoleLabelPrimary {
-			last = append(last, patch)
-		} else {
-			first = append(first, patch)
+		if len(change) > 0 {
+			patching.Go(func() { errs[i] = c.patchPod(ctx, pod, change) })
 		}
 	}
-	for _, patch := range append(first, last...) {
-		if err := patch(); err != nil {
-			return err
-		}
-	}
-	return nil
+	patching.Wait()
+	return errors.Join(errs...)
 }
 
 // roleLabels are the labels of a node's pod. Of a node that is not heard of, health stays what it was: readiness keeps a dead pod out of

@@ -169,7 +169,7 @@ func TestDecisionIsStoredBeforeItsOrder(t *testing.T) {
 	}
 }
 
-func TestPrimaryLabelIsTakenBeforeItIsGiven(t *testing.T) {
+func TestPrimaryLabelMovesInOneReconciliation(t *testing.T) {
 	cluster := newCluster()
 	cluster.Status.InitializedAt = ptr.To(metav1.Now())
 	cluster.Status.Primary, cluster.Status.Term = workload.NodeName(name, 1), 2
@@ -194,6 +194,7 @@ func TestPrimaryLabelIsTakenBeforeItIsGiven(t *testing.T) {
 			patched = append(patched, patch.GetName()+" "+string(patch.GetPatch()))
 		}
 	}
+	slices.Sort(patched)
 	if len(patched) != 2 || !strings.HasPrefix(patched[0], workload.NodeName(name, 0)) || !strings.Contains(patched[0], `"mysql.presslabs.io/role":"replica"`) ||
 		!strings.Contains(patched[1], `"mysql.presslabs.io/role":"primary"`) {
 		t.Errorf("the patches are %q", patched)

@@ -114,7 +114,7 @@ func (v *view) stuck(acks int) (usable int, stuck bool) {
 		return acks, false
 	}
 	clients := v.primary.State.SemiSync.Clients
-	could := v.count(func(n *node) bool { return n != v.primary && n.running() && !n.Terminating })
+	could := v.count(func(n *node) bool { return n != v.primary && n.running() && !n.Terminating && v.errant(n) == "" })
 	usable = min(clients, could)
 
 	if clients < acks {

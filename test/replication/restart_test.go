@@ -18,6 +18,7 @@ package replication
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -276,3 +277,16 @@ func processRuns(pid int) bool {
 
 // pause is for what must not happen: there is no event for that.
 const pause = 2 * time.Second
+
+// TestALockThatAKilledMysqldLeftIsRemoved: the lock of the socket survives the container, and names a process that may be any other by then.
+func TestALockThatAKilledMysqldLeftIsRemoved(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, nil)
+	n := c.addInitialized()
+	n.waitFor("mysqld to run", running)
+	n.kill()
+	// Somebody who is alive: this test.
+	n.c.write(n.path("run/mysqld.sock.lock"), fmt.Sprintln(os.Getpid()))
+	n.start()
+	n.waitFor("mysqld to run again", newborn)
+}
