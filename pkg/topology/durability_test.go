@@ -85,6 +85,15 @@ func TestPreferredGoesOnAlone(t *testing.T) {
 		"when commits wait for a replica that vanished": {func(o *Observed) {
 			o.Nodes[1].Connected, o.Nodes[0].Memory.StuckSince = false, noon.Add(-stuckGrace)
 		}, true, 0},
+		"not when commits wait for a replica that is there": {func(o *Observed) { o.Nodes[0].Memory.StuckSince = noon.Add(-stuckGrace) }, false, 0},
+		"not before the primary serves": {func(o *Observed) {
+			o.Nodes[0].State, o.Nodes[1].Exists = started(theTx), false
+			o.Nodes[0].State.ServerUUID = uuidA
+		}, false, 0},
+		"when the replica has transactions of its own": {func(o *Observed) {
+			o.Nodes[0].State.SemiSync.Clients = 0
+			o.Nodes[1].holds(theTx + "," + uuidC + ":1")
+		}, true, 0},
 		"not when the primary itself is silent": {func(o *Observed) {
 			o.Nodes[0].State.SemiSync.Clients, o.Nodes[0].Connected, o.Nodes[1].Exists = 0, false, false
 		}, false, 0},
@@ -137,6 +146,78 @@ func TestAcknowledgementsAreDemandedBeforeTheyAreRecorded(t *testing.T) {
 	}
 }
 
+// What is recorded is what the primary itself, in its present run, has confirmed, with replicas that are connected to it.
+func TestRecordIsRaisedOnlyOnTheWordOfThePrimary(t *testing.T) {
+	for name, change := range map[string]func(o *Observed){
+		"it demands fewer":           func(o *Observed) { o.Nodes[0].State.SemiSync.RequiredAcks = 0 },
+		"it has an order underway":   func(o *Observed) { o.Nodes[0].Memory.Settled = false },
+		"it does not serve":          func(o *Observed) { o.Nodes[0].State.Role = api.RoleNone },
+		"it is of an older term":     func(o *Observed) { o.Nodes[0].State.Term = 2 },
+		"its replicas are not there": func(o *Observed) { o.Nodes[1].Connected, o.Nodes[2].Connected = false, false },
+		"they are not connected": func(o *Observed) {
+			o.Nodes[1].State.Replication.ReceiverState, o.Nodes[2].State.Replication.ReceiverState = "", ""
+		},
+		"they lack something": func(o *Observed) { o.Nodes[1].holds(uuidA + ":1-9"); o.Nodes[2].holds(uuidA + ":1-9") },
+		"they have something else": func(o *Observed) {
+			o.Nodes[1].holds(theTx + "," + uuidC + ":1")
+			o.Nodes[2].holds(theTx + "," + uuidC + ":1")
+		},
+		"a node that is to go is there": func(o *Observed) {
+			n := emptyNode(3)
+			n.State = replica()
+			o.Nodes = append(o.Nodes, n)
+			o.Record.Members = members(0, 1, 2, 3)
+		},
+	} {
+		o := healthy(3)
+		o.Record.RequiredAcks = 0
+		change(o)
+		if d := Decide(*o); d.Record != nil && d.Record.RequiredAcks > 0 {
+			t.Errorf("%s: the record is %+v", name, d.Record)
+		}
+	}
+	o := healthy(3)
+	o.Record.RequiredAcks = 0
+	wantRecord(t, Decide(*o), Record{Primary: nodeName(0), Term: 3, RequiredAcks: 1, Initialized: true, Members: members(0, 1, 2)})
+}
+
+// A primary with Strict demands all acknowledgements before it is opened; and once demanded, they stay demanded, though replicas go.
+func TestStrictPrimaryDemandsAcknowledgementsFromTheStart(t *testing.T) {
+	o := healthy(3)
+	o.Record.RequiredAcks, o.Nodes[1].Connected, o.Nodes[2].Connected = 0, false, false
+	o.Nodes[0].State = started(theTx)
+	o.Nodes[0].State.ServerUUID = uuidA
+	if got := orderTo(t, Decide(*o), 0); got.Kind != api.OrderPromote || got.RequiredAcks != 1 {
+		t.Errorf("the order is %+v", got)
+	}
+
+	o = healthy(3)
+	o.Record.RequiredAcks = 0
+	o.Nodes[1].lags(maxCaughtUpLag + 1)
+	o.Nodes[2].lags(maxCaughtUpLag + 1)
+	for i := 1; i < 3; i++ {
+		o.Nodes[i].State.Replication.GTIDRetrieved, o.Nodes[i].State.GTIDExecuted = uuidA+":1-9", uuidA+":1-9"
+	}
+	d := Decide(*o)
+	wantNoRecord(t, d)
+	wantOrders(t, d)
+}
+
+// With Preferred, a primary that takes writes alone is told to wait for a replica when that is connected to acknowledge, not before.
+func TestPreferredWaitsForNobodyWhoCanNotAcknowledge(t *testing.T) {
+	o := healthy(2)
+	o.Record.RequiredAcks = 0
+	o.Nodes[0].State.SemiSync.SourceEnabled, o.Nodes[0].State.SemiSync.Clients = false, 0
+	o.Nodes[0].Memory.ClientsSince = noon.Add(-time.Second)
+	d := Decide(*o)
+	wantNoRecord(t, d)
+	wantOrders(t, d)
+	o.Nodes[0].State.SemiSync.Clients = 1
+	if got := orderTo(t, Decide(*o), 0); got.Kind != api.OrderPromote || got.RequiredAcks != 1 {
+		t.Errorf("the order is %+v", got)
+	}
+}
+
 func TestLaggingReplicaDoesNotRaiseTheDemand(t *testing.T) {
 	o := healthy(2)
 	o.Record.RequiredAcks = 0
@@ -160,59 +241,5 @@ func TestStoppedClusterKeepsItsRecord(t *testing.T) {
 	wantOrders(t, d)
 	if d.Size != 0 || len(d.ReleaseVolumes) > 0 {
 		t.Errorf("size %d, volumes %v", d.Size, d.ReleaseVolumes)
-	}
-}
-
-// TestMemorySettles: all that was committed with another demand is in a report only if that was made wholly with this one, and no order of
-// another one can arrive any more.
-func TestMemorySettles(t *testing.T) {
-	var m Memory
-	var last *api.State
-	for i, step := range []struct {
-		acks  int
-		basis string
-		do    func()
-		want  bool
-	}{
-		{0, "a", nil, false}, // somebody else may have sent an order
-		{0, "a", nil, false},
-		{0, "b", nil, true}, // that would be refused by now
-		{1, "b", nil, false},
-		{1, "b", nil, true},
-		{1, "b", func() { m = m.Ordered("b") }, false},
-		{1, "b", nil, false},
-		{1, "c", nil, true},
-		{1, "c", func() { m = m.Ordered("c") }, false},
-		{1, "c", func() { m = m.Answered() }, true}, // it was refused
-	} {
-		if step.do != nil {
-			step.do()
-		}
-		next := &api.State{
-			PodUID: "pod", Phase: api.PhaseRunning, Sequence: int64(i + 1), Basis: step.basis,
-			SemiSync: api.SemiSync{SourceEnabled: step.acks > 0, RequiredAcks: step.acks},
-		}
-		m = m.Observe(last, next, noon)
-		if m.Settled != step.want {
-			t.Errorf("report %d: settled is %t", next.Sequence, m.Settled)
-		}
-		last = next
-	}
-}
-
-func TestMemoryKnowsSinceWhenCommitsAreStuck(t *testing.T) {
-	report := func(waits int, executed string) *api.State {
-		return &api.State{SemiSync: api.SemiSync{WaitSessions: waits}, GTIDExecuted: executed}
-	}
-	one, two, three := report(2, theTx), report(2, theTx), report(2, uuidA+":1-11")
-	m := Memory{}.Observe(nil, one, noon)
-	if m = m.Observe(one, two, noon.Add(time.Second)); !m.StuckSince.Equal(noon) {
-		t.Errorf("stuck since %s", m.StuckSince)
-	}
-	if m = m.Observe(two, three, noon.Add(2*time.Second)); !m.StuckSince.Equal(noon.Add(2 * time.Second)) {
-		t.Errorf("something was committed, yet stuck since %s", m.StuckSince)
-	}
-	if m = m.Observe(three, report(0, theTx), noon.Add(3*time.Second)); !m.StuckSince.IsZero() {
-		t.Errorf("nothing waits, yet stuck since %s", m.StuckSince)
 	}
 }

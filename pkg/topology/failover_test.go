@@ -183,6 +183,15 @@ func TestJoiningNodesAreNotHeard(t *testing.T) {
 			t.Errorf("the order is %+v", got)
 		}
 	})
+	t.Run("not while the primary changes", func(t *testing.T) {
+		o := failedOver(3)
+		o.Nodes[2].State.Joining = true
+		for _, order := range Decide(*o).Orders {
+			if order.Order.Joined {
+				t.Errorf("the order is %+v", order)
+			}
+		}
+	})
 	t.Run("which has to be the primary by its own word", func(t *testing.T) {
 		for name, change := range map[string]func(o *Observed){
 			"it is not serving":       func(o *Observed) { o.Nodes[0].State.Role = api.RoleNone },

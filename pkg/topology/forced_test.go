@@ -43,10 +43,14 @@ func TestForcedFailoverNamesWhatItGivesUp(t *testing.T) {
 		want    int
 		givenUp string
 	}{
-		"the named one":                       {nodeName(1), func(*Observed) {}, 1, uuidA + ":9-10"},
-		"the one with the most":               {"", func(*Observed) {}, 2, uuidA + ":10"},
-		"the one with the most that answers":  {"", func(o *Observed) { o.Nodes[2].Connected = false }, 1, uuidA + ":9-10"},
-		"what was received counts":            {"", func(o *Observed) { o.Nodes[1].State.Replication.GTIDRetrieved = uuidA + ":1-10" }, 1, ""},
+		"the named one":                      {nodeName(1), func(*Observed) {}, 1, uuidA + ":9-10"},
+		"the one with the most":              {"", func(*Observed) {}, 2, uuidA + ":10"},
+		"the one with the most that answers": {"", func(o *Observed) { o.Nodes[2].Connected = false }, 1, uuidA + ":9-10"},
+		"what was received counts":           {"", func(o *Observed) { o.Nodes[1].State.Replication.GTIDRetrieved = uuidA + ":1-10" }, 1, ""},
+		"not the primary itself": {"", func(o *Observed) {
+			o.Nodes[0].Connected = true
+			o.Nodes[0].holds(uuidA + ":1-12")
+		}, 2, uuidA + ":10-12"},
 		"nothing more is known of the others": {nodeName(1), func(o *Observed) { o.Nodes[0].State, o.Nodes[2].State = nil, nil }, 1, ""},
 		"what others have of their own":       {nodeName(1), func(o *Observed) { o.Nodes[2].holds(uuidA + ":1-8," + uuidB + ":1") }, 1, uuidA + ":9-10," + uuidB + ":1"},
 		"a node that has lost its data once":  {nodeName(1), func(o *Observed) { o.Nodes[1].State.Joining = true }, 1, uuidA + ":9-10"},

@@ -126,7 +126,11 @@ func TestCloneDonors(t *testing.T) {
 			lag := int64(60)
 			o.Nodes[1].State.Replication.LagSeconds = &lag
 		}, nodeName(3)},
-		"the primary, when no replica is well": {func(o *Observed) { o.Nodes[1].Connected, o.Nodes[3].Connected = false, false }, nodeName(0)},
+		"another replica, which has no transactions of its own": {func(o *Observed) {
+			o.Nodes[1].holds(theTx + "," + uuidC + ":1")
+		}, nodeName(3)},
+		"another replica, which is not joining": {func(o *Observed) { o.Nodes[1].State.Joining = true; o.Nodes[1].holds(uuidA + ":1-9") }, nodeName(3)},
+		"the primary, when no replica is well":  {func(o *Observed) { o.Nodes[1].Connected, o.Nodes[3].Connected = false, false }, nodeName(0)},
 		"nobody": {func(o *Observed) {
 			o.Nodes[0].Connected, o.Nodes[1].Connected, o.Nodes[3].Connected = false, false, false
 		}, ""},

@@ -310,6 +310,11 @@ func TestPrimaryThatIsStoppedHandsOver(t *testing.T) {
 		o.Nodes[2].ConfigHash = "old"
 		wantNoRecord(t, Decide(*o))
 	})
+	t.Run("not while the primary changes anyway", func(t *testing.T) {
+		o := failedOver(3)
+		o.Nodes[1].Drained, o.Nodes[1].State.SemiSync.Clients = true, 0
+		wantNoRecord(t, Decide(*o))
+	})
 	t.Run("not while a replica is unwell", func(t *testing.T) {
 		o := healthy(3)
 		rollOut(o)
