@@ -108,6 +108,19 @@ func TestBetterNodeReplacesTheOneThatWasChosen(t *testing.T) {
 			t.Errorf("in between there were %v", op.Via)
 		}
 	})
+	t.Run("an old primary that has never stepped down, if another one has taken writes in between", func(t *testing.T) {
+		o := steppingDown()
+		o.Now = noon.Add(switchoverTimeout)
+		o.Record = *Decide(*o).Record
+		for i := 1; i < 3; i++ {
+			o.Nodes[i].follows(0, 5)
+			o.Nodes[i].holds(theTx + "," + uuidC + ":1")
+		}
+		op := wantOperation(t, Decide(*o), KindSwitchover, PhasePromoting, 0, 1)
+		if !slices.Equal(op.Via, members(1, 0)) {
+			t.Errorf("in between there were %v", op.Via)
+		}
+	})
 	t.Run("the target of a switchover, when the old primary is gone", func(t *testing.T) {
 		o := steppedDown()
 		o.Nodes[2].holds(ahead)

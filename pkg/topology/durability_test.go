@@ -146,6 +146,15 @@ func TestAcknowledgementsAreDemandedBeforeTheyAreRecorded(t *testing.T) {
 	}
 }
 
+func TestPreferredKeepsWaitingForReplicasThatAreThere(t *testing.T) {
+	o := healthy(3)
+	o.Spec.Durability = DurabilityPreferred
+	o.Nodes[0].Memory.StuckSince = noon.Add(-stuckGrace)
+	d := Decide(*o)
+	wantNoRecord(t, d)
+	wantOrders(t, d)
+}
+
 // What is recorded is what the primary itself, in its present run, has confirmed, with replicas that are connected to it.
 func TestRecordIsRaisedOnlyOnTheWordOfThePrimary(t *testing.T) {
 	for name, change := range map[string]func(o *Observed){

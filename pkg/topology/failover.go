@@ -82,7 +82,8 @@ func (v *view) lost() string {
 	}
 	switch p.State.Phase {
 	case api.PhaseRunning:
-		if gone := v.lostOwn(); gone != "" {
+		// Not if an order may have opened it since it reported.
+		if gone := v.lostOwn(); gone != "" && !p.State.Obeying && !p.Memory.Doubtful() {
 			return "it came back without " + gone + ", which others have received from it"
 		}
 		return v.isolated()

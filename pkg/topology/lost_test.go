@@ -312,6 +312,18 @@ func TestPrimaryThatLostTransactionsOfItsOwnIsReplaced(t *testing.T) {
 	if got := orderTo(t, Decide(*o), 0); got.Kind != api.OrderPromote || got.ReadOnly {
 		t.Errorf("nothing is missing, yet the order is %+v", got)
 	}
+	for name, change := range map[string]func(o *Observed){
+		"obeying":           func(o *Observed) { o.Nodes[0].State.Obeying = true },
+		"an order underway": func(o *Observed) { o.Nodes[0].Memory = o.Nodes[0].Memory.Ordered("basis") },
+	} {
+		o = back() // It may have been opened since it reported: then the others have received its first commits.
+		change(o)
+		d := Decide(*o)
+		wantNoRecord(t, d)
+		if opens(d) {
+			t.Errorf("%s: it is opened", name)
+		}
+	}
 	o = back()
 	o.Nodes[0].State = primary(3)
 	o.Nodes[0].holds(uuidA + ":1-9") // it is open: its report is older than those of the others

@@ -17,6 +17,7 @@ limitations under the License.
 package topology
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -84,6 +85,23 @@ func TestMemoryIsNotSettledByAReportOfAChange(t *testing.T) {
 		if m = m.Observe(b, c, noon); m.Settled {
 			t.Errorf("%s: settled", name)
 		}
+	}
+}
+
+// A report that arrives twice, by two ways, is one.
+func TestMemoryIsNotSettledByTheSameReportAgain(t *testing.T) {
+	report := func(sequence int64, acks int) *api.State {
+		return &api.State{
+			PodUID: "pod", Phase: api.PhaseRunning, Sequence: sequence, Basis: fmt.Sprint(sequence), SemiSync: api.SemiSync{SourceEnabled: true, RequiredAcks: acks},
+		}
+	}
+	a, b, c := report(1, 1), report(2, 2), report(3, 2)
+	m := Memory{}.Observe(nil, a, noon).Observe(a, b, noon)
+	if m = m.Observe(b, b, noon); m.Settled {
+		t.Error("settled by the same report")
+	}
+	if m = m.Observe(b, c, noon); !m.Settled {
+		t.Error("not settled by the next one")
 	}
 }
 

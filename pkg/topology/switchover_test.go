@@ -88,7 +88,7 @@ func TestSwitchoverHandsOverAndTurnsBack(t *testing.T) {
 	})
 	t.Run("also when it has more than the new one", func(t *testing.T) {
 		o := steppingDown()
-		o.Nodes[0].holds(theTx + "," + uuidB + ":1")
+		o.Nodes[0].holds(theTx + "," + uuidC + ":1")
 		if got := orderTo(t, Decide(*o), 0); got.Kind != api.OrderFollow {
 			t.Errorf("the order is %+v", got)
 		}
@@ -111,6 +111,15 @@ func TestSwitchoverHandsOverAndTurnsBack(t *testing.T) {
 		wantClosed(t, o, "db-mysql-0 to become read-only")
 		o.Nodes[0].Connected = false
 		wantOpened(t, o)
+	})
+	t.Run("the new one is lost: the old one goes on at once", func(t *testing.T) {
+		o := steppingDown()
+		o.Nodes[1].State.Phase, o.Nodes[1].State.LastExit = api.PhaseStopped, "signal: killed"
+		d := Decide(*o)
+		op := wantOperation(t, d, KindFailover, PhasePromoting, 0, 0)
+		if !slices.Equal(op.Via, members(1)) || d.Ended == nil || d.Ended.UID != "asked" || d.Ended.Outcome != OutcomeGivenUp {
+			t.Errorf("the operation is %+v, ended is %+v", op, d.Ended)
+		}
 	})
 	t.Run("it ends when the new one takes writes", func(t *testing.T) {
 		o := steppedDown()

@@ -100,7 +100,7 @@ func (v *view) goBack(op *Operation, message string) *Record {
 // obeyed the new term, so that nothing is added to what they have received.
 func (v *view) better(op *Operation) *Record {
 	p := v.primary
-	if !p.running() || p.writable() || op.Forced || op.Kind == KindSwitchover && op.Phase == PhaseSteppingDown && v.node(op.From).running() {
+	if !p.running() || op.Forced || op.Kind == KindSwitchover && op.Phase == PhaseSteppingDown && v.node(op.From).running() {
 		return nil
 	}
 	var settled []*node

@@ -249,4 +249,6 @@ func TestRecordStaysWhileThePrimaryChanges(t *testing.T) {
 	if got := orderTo(t, d, 1); got.Kind != api.OrderPromote || got.RequiredAcks != 2 || !got.ReadOnly || d.Size != 5 {
 		t.Errorf("the order is %+v, the size %d", got, d.Size)
 	}
+	o.Nodes[1] = failedOver(5).Nodes[1]
+	wantNoRecord(t, Decide(*o))
 }

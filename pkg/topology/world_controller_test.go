@@ -94,6 +94,9 @@ func (w *world) store(d Decision) {
 	if before != nil && next != nil && before.UID == next.UID && before.Term != 0 && next.Term != before.Term && next.Phase == PhasePromoting {
 		w.happened["a better node took over"]++
 	}
+	if next != nil && next != before && strings.HasPrefix(next.Reason, "it came back without") {
+		w.failf("%s is replaced for transactions that it has: %s", w.record.Primary, next.Reason)
+	}
 	if next != nil && next != before && strings.HasPrefix(next.Reason, "commits wait") {
 		w.happened["a primary without replicas was replaced"]++
 	}
@@ -147,7 +150,10 @@ func (w *world) send(o NodeOrder) {
 		w.underway = append(w.underway, o)
 	default:
 		m.obey(o.Order)
-		if !slices.ContainsFunc(w.underway, func(u NodeOrder) bool { return u.Node == o.Node }) {
+		late := slices.ContainsFunc(w.underway, func(u NodeOrder) bool { return u.Node == o.Node })
+		if m.order == nil && !late && !m.cut && (!w.faults || w.chance(80)) {
+			// The answer brings the state that the order has led to.
+			m.report()
 			m.memory = m.memory.Answered()
 		}
 	}

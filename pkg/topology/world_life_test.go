@@ -114,10 +114,10 @@ func (m *machine) receive(from map[string]int) {
 
 // write is a client's commit: lossless semi-synchronous.
 func (m *machine) write() {
-	m.waits = 0
 	if !m.serves() || m.ro {
 		return
 	}
+	m.waits = 0
 	var linked []*machine
 	for _, o := range m.w.nodes {
 		if o.serves() && o.source == m && o.link {
