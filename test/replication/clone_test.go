@@ -220,7 +220,7 @@ func TestTwoNodesAreClonedFromOneDonor(t *testing.T) {
 	donor.waitFor("mysqld to run", running)
 	donor.promote(1, 0)
 	donor.exec("CREATE TABLE app_db.t (id INT PRIMARY KEY, filling LONGBLOB)", "INSERT INTO app_db.t VALUES (1, REPEAT('x', 30000000))",
-		"SET GLOBAL clone_max_data_bandwidth = 5", "SET GLOBAL clone_autotune_concurrency = OFF")
+		"SET GLOBAL clone_max_data_bandwidth = 1", "SET GLOBAL clone_autotune_concurrency = OFF")
 	first, second := c.add(), c.add()
 	for _, n := range []*node{first, second} {
 		n.waitFor("an empty volume", empty)
