@@ -80,6 +80,13 @@ func TestBetterNodeReplacesTheOneThatWasChosen(t *testing.T) {
 		o.Nodes[1].State.SemiSync.Clients = 2
 		wantOpened(t, o)
 	})
+	t.Run("not for the first commits of the chosen one, which it has not told of yet", func(t *testing.T) {
+		o := failedOver(4)
+		for i := 2; i < 4; i++ {
+			o.Nodes[i].holds(theTx + "," + uuidB + ":1")
+		}
+		wantNoRecord(t, Decide(*o))
+	})
 	t.Run("the best of several", func(t *testing.T) {
 		o := failedOver(4)
 		o.Nodes[2].holds(ahead)
