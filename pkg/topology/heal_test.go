@@ -206,7 +206,7 @@ func TestReplicasThatAPrimaryWaitsForAreClonedAgain(t *testing.T) {
 
 	for name, change := range map[string]func(o *Observed){
 		"not before it is sure that the primary has all": func(o *Observed) { o.Nodes[2].State.Term, o.Nodes[3].State.Term = 3, 3 },
-		"nor before it is sure that nobody else is one":  func(o *Observed) { o.Record.Operation.Acks = 0 },
+		"nor before it is sure that nobody else is one":  func(o *Observed) { o.Record.RequiredAcks, o.Record.Operation.Acks = 0, 0 },
 		"not while a replica may yet connect":            func(o *Observed) { o.Nodes[1].Memory.ClientsSince = noon.Add(time.Second - stuckGrace) },
 		"not if it does not wait":                        func(o *Observed) { o.Nodes[1].State.SemiSync.Clients = 2 },
 		"not if they have transactions of their own":     func(o *Observed) { o.Nodes[2].holds(uuidC + ":1"); o.Nodes[3].holds(uuidC + ":1") },
