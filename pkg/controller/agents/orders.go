@@ -109,9 +109,6 @@ func (m *Manager) send(a *agent, dial *tls.Config, order api.Order) {
 		a.orders.last, a.orders.next = &order, now.Add(pause(a.orders.times))
 		a.orders.times++
 	}
-	if err == nil && a.orders.underway == nil {
-		a.memory = a.memory.Answered()
-	}
 	current := m.agents[a.PodUID] == a && a.connected
 	m.mu.Unlock()
 
@@ -124,7 +121,19 @@ func (m *Manager) send(a *agent, dial *tls.Config, order api.Order) {
 	if err == nil && current && types.UID(result.State.PodUID) == a.PodUID {
 		m.arrived(a, result.State)
 	}
+	if err == nil {
+		m.answered(a)
+	}
 	m.callbacks.Changed(a.cluster, 0)
+}
+
+// answered ends the doubt about the orders that were sent to an agent, after the state that came with the last answer has been taken in.
+func (m *Manager) answered(a *agent) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a.orders.underway == nil {
+		a.memory = a.memory.Answered()
+	}
 }
 
 // pause is the time until an order may be sent again that had been sent so often before.
