@@ -101,6 +101,8 @@ func newHarness(t *testing.T, cluster *v1alpha1.MysqlCluster) *harness {
 	// They are there before anything runs: a fake's list of reactors must not be changed while it is used.
 	h.kube.PrependReactor("*", "*", h.refuse)
 	h.mysql.PrependReactor("*", "*", h.refuse)
+	h.kube.PrependWatchReactor("*", watchCopies(h.kube.Tracker()))
+	h.mysql.PrependWatchReactor("*", watchCopies(h.mysql.Tracker()))
 	scheme := metadatafake.NewTestScheme()
 	if err := metav1.AddMetaToScheme(scheme); err != nil {
 		t.Fatal(err)
