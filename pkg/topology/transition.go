@@ -114,9 +114,6 @@ func (v *view) better(op *Operation) *Record {
 		if n == p || v.errant(n) == "" || !n.received.Contains(p.received) {
 			continue
 		}
-		if n.Name == op.From && op.Phase == PhaseSteppingDown {
-			return v.goBack(op, fmt.Sprintf("%s has transactions that %s lacks", n.Name, p.Name))
-		}
 		return v.handOver(n, *op, PhasePromoting)
 	}
 	return nil
